@@ -1,0 +1,54 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# deps.sh PURPOSE...: install the distribution packages that a purpose needs
+# and that are missing.  Says what it installs; never removes a package.
+. "$(dirname "$0")/lib.sh"
+
+packages() {
+	case $1 in
+	tree)	echo git xz-utils ca-certificates ;;
+	kernel)	echo gcc make libc6-dev flex bison bc libelf-dev perl ;;
+	guest)	echo cpio busybox-static e2fsprogs gcc libc6-dev ;;
+	x86_64)	echo qemu-system-x86 ;;
+	check)	echo perl sparse shellcheck gcc-i686-linux-gnu libc6-dev-i386-cross ;;
+	*)	die "deps.sh: no list of packages for '$1'" ;;
+	esac
+}
+
+command -v dpkg-query >/dev/null 2>&1 || {
+	note "lock-on-fault: this is no Debian-like system; packages that must be there:"
+	for purpose; do note "  $(packages "$purpose")"; done
+	exit 0
+}
+
+missing=()
+for purpose; do
+	for package in $(packages "$purpose"); do
+		status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) || :
+		[ "$status" = installed ] || missing+=("$package")
+	done
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
+
+as_root=()
+if [ "$(id -u)" != 0 ]; then
+	command -v sudo >/dev/null 2>&1 ||
+		die "these packages are missing; install them, or run as root: ${missing[*]}"
+	as_root=(sudo)
+fi
+lock packages
+scratch
+step INSTALL "${missing[*]}"
+install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y -q
+	--no-install-recommends --no-remove -o DPkg::Lock::Timeout=300 "${missing[@]}")
+# The lists that are there are good enough if the download works with them.
+if ! "${as_root[@]}" "${install[@]}" >"$SCRATCH/apt" 2>&1; then
+	step INSTALL "refreshing the package lists"
+	"${as_root[@]}" apt-get update -q >"$SCRATCH/update" 2>&1 || :
+	"${as_root[@]}" "${install[@]}" >"$SCRATCH/apt" 2>&1 || {
+		grep -E '^(E:|W:)' "$SCRATCH/apt" "$SCRATCH/update" | cut -d: -f2- | head -n 4 >&2 || :
+		die "could not install: ${missing[*]}$(disk_hint /var)"
+	}
+fi

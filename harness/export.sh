@@ -1,0 +1,192 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# export.sh BASE: write the commits of build/BASE/tree back into patches/ and
+# the whole files.  A patch file is written only when the stable patch id, the
+# message or the author of its commit changed, so that neither another
+# revision of the base nor another git rewrites what nobody edited.
+#
+# Nothing here is touched until all of it has been written and read back.
+. "$(dirname "$0")/lib.sh"
+
+base=${1:?usage: export.sh BASE}
+check_base "$base"
+. "$TOP/harness/treelib.sh"
+lock "$base-tree"
+scratch
+[ -d "$TREE/.git" ] && [ -r "$STATE" ] || die "there is no build/$base/tree; make one: make tree BASE=$base"
+new=$SCRATCH/new
+mkdir -p "$new"
+
+[ -z "$(kgit "$TREE" status --porcelain -uno | head -n 1)" ] ||
+	die "build/$base/tree has uncommitted changes; commit them first"
+[ ! -d "$TREE/.git/rebase-merge" ] && [ ! -d "$TREE/.git/rebase-apply" ] ||
+	die "build/$base/tree is in the middle of a rebase; finish it first"
+mapfile -t commits < <(kgit "$TREE" rev-list --reverse --first-parent stock..HEAD)
+rules=$(awk '$1 == "rules" { print $2 }' "$STATE")
+[ "${commits[0]:-}" = "$rules" ] && [ ${#commits[@]} -ge 2 ] ||
+	die "build/$base/tree: the commits must stand on the rules' commit ${rules:0:12}; edit patches/baseline.rules to change that one"
+[ -z "$(kgit "$TREE" rev-list --merges stock..HEAD)" ] ||
+	die "build/$base/tree has a merge; the series is a line of commits"
+commits=("${commits[@]:1}")
+
+title() { kgit "$TREE" log -1 --format='%h ("%s")' "$1"; }
+
+# Which files of a commit are whole files: those that it adds, unless they
+# stay hunks.  The kernel's build files always do, and what the series file
+# marks so.
+declare -a whole plain
+classify() {
+	local commit=$1 status f
+	whole=() plain=()
+	while IFS=$'\t' read -r status f; do
+		case $status:${f##*/} in
+		A:Makefile | A:.gitignore | A:run_vmtests*) plain+=("$f") ;;
+		A:*)
+			if grep -qxF -- "$f" "$SCRATCH/hunks"; then
+				plain+=("$f")
+			else
+				whole+=("$f")
+			fi ;;
+		*)	plain+=("$f") ;;
+		esac
+	done < <(kgit "$TREE" diff-tree -r --no-commit-id --name-status "$commit^" "$commit")
+}
+
+# diff_of COMMIT FILE: one file's diff, with as much context as it takes for
+# each hunk to fit one place only.  What another revision of the base moves
+# about (blob ids, the function a hunk is in) is left out.
+diff_of() {
+	local commit=$1 f=$2 lines
+	kgit "$TREE" show "$commit^:$f" >"$SCRATCH/pre" 2>/dev/null || : >"$SCRATCH/pre"
+	for lines in 1 2 3 5 8 12; do
+		kgit "$TREE" diff-tree -p -U"$lines" --no-color --no-ext-diff --no-textconv --no-commit-id \
+			"$commit^" "$commit" -- "$f" | awk '
+			/^diff --git / { head = 1 }
+			head && /^index / { next }
+			/^@@ / { head = 0; sub(/ @@.*/, " @@") }
+			{ print }' >"$SCRATCH/file.diff"
+		awk -f "$TOP/harness/ambiguous.awk" "$SCRATCH/pre" "$SCRATCH/file.diff" && break
+	done
+	cat "$SCRATCH/file.diff"
+}
+
+# identity COMMIT: what decides whether its patch file is still right; of the
+# commit that was classified last.
+identity() {
+	{
+		[ ${#plain[@]} -eq 0 ] || kgit "$TREE" diff-tree -p -U3 --no-commit-id "$1^" "$1" -- "${plain[@]}" |
+			kgit "$TREE" patch-id --stable | cut -d' ' -f1
+		kgit "$TREE" log -1 --format='%an <%ae>%n%B' "$1"
+	} | sha
+}
+
+write_patch() {
+	local commit=$1 file=$2 f
+	{
+		kgit "$TREE" log -1 --format='From: %an <%ae>%nDate: %aD%nSubject: %s%n%n%b' "$commit" |
+			sed -e ':a' -e '/^\n*$/{$d;N;ba' -e '}'
+		if [ ${#plain[@]} -gt 0 ]; then
+			printf -- '---\n\n'
+			for f in "${plain[@]}"; do diff_of "$commit" "$f"; done
+		fi
+	} >"$file"
+	# what cannot be read back must not be written
+	kgit "$TREE" mailinfo -u --encoding=UTF-8 "$SCRATCH/msg" "$SCRATCH/diff" <"$file" >"$SCRATCH/info"
+	{ sed -n 's/^Subject: //p' "$SCRATCH/info"; echo; cat "$SCRATCH/msg"; } | sed -e ':a' -e '/^\n*$/{$d;N;ba' -e '}' >"$SCRATCH/back"
+	kgit "$TREE" log -1 --format=%B "$commit" | sed -e ':a' -e '/^\n*$/{$d;N;ba' -e '}' | cmp -s - "$SCRATCH/back" ||
+		die "the message of $(title "$commit") does not survive as mail (a line that looks like a diff or '---', or a bracket at the start of the subject?)"
+}
+
+series_hunks >"$SCRATCH/hunks"
+# What the files hold now, by the commits that they were made into.
+declare -A old_file=() by_identity=()
+while read -r kind commit file; do
+	[ "$kind" = patch ] || continue
+	old_file[$commit]=$file
+done <"$STATE"
+for commit in "${!old_file[@]}"; do
+	kgit "$TREE" cat-file -e "$commit" 2>/dev/null || continue
+	classify "$commit"
+	by_identity[$(identity "$commit")]=${old_file[$commit]}
+done
+
+declare -A whole_of=()
+nr=0 written=0
+# what was said at the head of the series file stays
+sed '/^#/!Q' "$PATCHES/series" >"$new/series"
+printf 'source %s\nrules %s\n' "$(awk '$1 == "source" { print $2, $3 }' "$STATE")" "$rules" >"$SCRATCH/state"
+for commit in "${commits[@]}"; do
+	classify "$commit"
+	for f in "${whole[@]}" "${plain[@]}"; do
+		[ -z "${whole_of[$f]:-}" ] ||
+			die "the whole file $f belongs to $(title "${whole_of[$f]}"), and $(title "$commit") changes it too; a whole file has one commit"
+	done
+	for f in "${whole[@]}"; do
+		[[ $f == */* ]] || die "$(title "$commit") adds $f; files at the root are the project's own"
+		whole_of[$f]=$commit
+	done
+	if [ "$nr" = 0 ]; then
+		[ ${#whole[@]} -eq 0 ] || die "the baseline's patch adds ${whole[0]}; it only takes out"
+		name=baseline.patch
+	else
+		name=$(printf '%04d-%s.patch' "$nr" "$(kgit "$TREE" log -1 --format=%f "$commit" | cut -c1-56 | sed 's/-$//')")
+		{
+			printf '%s\n' "$name"
+			for f in "${whole[@]}"; do printf '\t%s\n' "$f"; done
+			for f in "${plain[@]}"; do
+				! grep -qxF -- "$f" "$SCRATCH/hunks" || printf '\thunk %s\n' "$f"
+			done
+		} >>"$new/series"
+	fi
+	was=${old_file[$commit]:-${by_identity[$(identity "$commit")]:-}}
+	if [ -n "$was" ] && [ -f "$PATCHES/$was" ]; then
+		cp "$PATCHES/$was" "$new/$name"
+	else
+		write_patch "$commit" "$new/$name"
+		written=$((written + 1))
+		step EXPORT "patches/linux-$base/$name"
+	fi
+	for f in "${whole[@]}"; do
+		mkdir -p "$new/whole/$(dirname "$f")"
+		kgit "$TREE" show "$commit:$f" >"$new/whole/$f"
+		case $(kgit "$TREE" ls-tree "$commit" -- "$f") in
+		100755*) chmod 755 "$new/whole/$f" ;;
+		120000*) die "$(title "$commit") adds the symbolic link $f; whole files are files" ;;
+		esac
+	done
+	printf 'patch %s %s\n' "$commit" "$name" >>"$SCRATCH/state"
+	nr=$((nr + 1))
+done
+
+# All of it stands.  Put it in place: the whole files, the patches, the order.
+same() { cmp -s "$1" "$2" && [ "$(stat -c %A "$1" | cut -c4)" = "$(stat -c %A "$2" | cut -c4)" ]; }
+for f in "${!whole_of[@]}"; do
+	same "$new/whole/$f" "$TOP/$f" && continue
+	mkdir -p "$TOP/$(dirname "$f")"
+	cp -p "$new/whole/$f" "$TOP/$f"
+	step EXPORT "$f"
+	written=$((written + 1))
+done
+while read -r f; do
+	[ -z "${whole_of[$f]:-}" ] || continue
+	# another base may still add it
+	! grep -qsxE "[[:space:]]+$f" "$TOP"/patches/*/series || [ "$(grep -lsxE "[[:space:]]+$f" "$TOP"/patches/*/series)" = "$PATCHES/series" ] || continue
+	rm -f "${TOP:?}/$f"
+	step EXPORT "$f goes"
+	written=$((written + 1))
+done < <(all_series_files "$PATCHES/series")
+for f in "$PATCHES"/*.patch; do
+	[ -e "$new/${f##*/}" ] || { rm -f "$f"; written=$((written + 1)); }
+done
+for f in "$new"/*.patch "$new/series"; do
+	cmp -s "$f" "$PATCHES/${f##*/}" || { cp "$f" "$PATCHES/${f##*/}"; written=$((written + 1)); }
+done
+
+kgit "$TREE" tag -f baseline "${commits[0]}" >/dev/null
+kgit "$TREE" tag -f series HEAD >/dev/null
+printf 'inputs %s\nhead %s\n' "$(inputs_key)" "$(kgit "$TREE" rev-parse HEAD)" >>"$SCRATCH/state"
+cp "$SCRATCH/state" "$STATE.new" && mv "$STATE.new" "$STATE"
+if [ "$written" = 0 ]; then
+	step EXPORT "patches/linux-$base is what build/$base/tree holds: nothing to write"
+fi

@@ -1,0 +1,166 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# source.sh BASE: get the base kernel's source.  Prints two words: an
+# identity (what the tree is keyed by) and the path of a directory, a
+# tarball or a Debian package that holds it.
+#
+# KSRC=PATH uses the caller's own source instead of Debian's package, and
+# REVISION=6.1.170-3 a certain revision of the package.  Without REVISION
+# the newest one on the mirror is taken; it is recorded in the build
+# directory, so that a clone does not move to another by itself.
+. "$(dirname "$0")/lib.sh"
+
+base=${1:?usage: source.sh BASE}
+check_base "$base"
+
+# The one table line of a base: its Debian release.
+case $base in
+6.1)	release=bookworm ;;
+esac
+package=linux-source-$base
+recorded=$BUILD/$base/revision
+
+from_ksrc() {
+	local src=$KSRC version
+	[ -e "$src" ] || die "KSRC='$KSRC' does not exist"
+	src=$(realpath -- "$src")
+	if [ -d "$src" ]; then
+		[ -f "$src/Makefile" ] && [ -f "$src/mm/mlock.c" ] ||
+			die "KSRC='$KSRC' is no kernel source tree"
+		[ ! -e "$src/.config" ] && [ ! -e "$src/include/config" ] ||
+			die "KSRC='$KSRC' has been built in; clean it with: make mrproper"
+		version=$(awk '/^(VERSION|PATCHLEVEL) =/ { printf "%s%s", s, $3; s = "." }' "$src/Makefile")
+	else
+		[ -f "$src" ] && [ -r "$src" ] || die "KSRC='$KSRC' is neither a directory nor a readable tarball"
+		scratch
+		tar -tf "$src" >"$SCRATCH/names" 2>/dev/null ||
+			die "KSRC='$KSRC' is no tarball, or a damaged one"
+		name=$(grep -m1 -xE '(\./)?([^/]+/)?Makefile' "$SCRATCH/names") ||
+			die "KSRC='$KSRC' holds no kernel source tree"
+		version=$(tar -xOf "$src" "$name" | awk '/^(VERSION|PATCHLEVEL) =/ { printf "%s%s", s, $3; s = "." }')
+	fi
+	[ "$version" = "$base" ] || die "KSRC='$KSRC' is Linux ${version:-of no known version}, not $base"
+	step SOURCE "Linux $base from $KSRC"
+	if [ -f "$src" ]; then
+		printf '%s %s\n' "$(sha <"$src")" "$src"
+	else
+		# a directory has no cheap identity: look at it each time
+		printf 'directory %s\n' "$src"
+	fi
+}
+
+# A package client of our own: the mirror and keyring of the system's
+# configuration, but private lists, so that neither root nor a change of
+# the system is needed, whatever release the system itself runs.
+apt_private() {
+	local tool=$1 apt=$CACHE/apt/$base
+	shift
+	mkdir -p "$apt/lists/partial" "$apt/archives/partial"
+	: >>"$apt/status"
+	"$tool" -o Dir::Etc::sourcelist="$apt/sources" -o Dir::Etc::sourceparts=/dev/null \
+		-o Dir::State="$apt" -o Dir::State::Lists="$apt/lists" \
+		-o Dir::State::status="$apt/status" -o Dir::Cache="$apt" \
+		-o APT::Sandbox::User="$(id -un)" -o APT::Get::List-Cleanup=0 \
+		-o Acquire::Languages=none -o Acquire::Retries=2 \
+		-o Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled=false "$@"
+}
+
+refresh_lists() {
+	local apt=$CACHE/apt/$base keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+	local mirrors site kind
+	command -v apt-get >/dev/null 2>&1 ||
+		die "$package is a Debian package and this system has no apt-get; use KSRC=/path/to/linux-$base"
+	[ -r "$keyring" ] ||
+		die "the Debian archive keyring is missing (package debian-archive-keyring); without it $package cannot be verified"
+	# a day-old list is fresh enough unless it lacks what is wanted
+	if [ "${1:-}" != now ] && [ -n "$(find "$apt/fresh" -mtime -1 2>/dev/null)" ]; then
+		return
+	fi
+	mirrors=$(apt-get indextargets --format '$(SITE) $(RELEASE)' 2>/dev/null | sort -u)
+	mkdir -p "$apt" 2>/dev/null || die "cannot write in $CACHE$(disk_hint "$HOME")"
+	for kind in main security; do
+		# the archive of security updates is one of its own
+		if [ $kind = security ]; then
+			site=$(awk '$2 ~ /-security$/ && $1 ~ /debian/ { print $1; exit }' <<<"$mirrors")
+		else
+			site=$(awk '$2 !~ /-/ && $1 ~ /debian/ { print $1; exit }' <<<"$mirrors")
+		fi
+		[ -n "$site" ] || continue
+		printf 'deb [signed-by=%s] %s %s main\n' "$keyring" "$site" \
+			"$release$([ $kind = main ] || echo -security)"
+	done >"$apt/sources"
+	[ -s "$apt/sources" ] ||
+		die "no Debian mirror in this system's package configuration; use KSRC=/path/to/linux-$base"
+	step LISTS "package lists of Debian $release, into the cache"
+	if apt_private apt-get update -q >"$apt/log" 2>&1 && ! grep -q '^[EW]:' "$apt/log"; then
+		touch "$apt/fresh"
+	else
+		rm -f "$apt/fresh"
+		return 1
+	fi
+}
+
+from_debian() {
+	local want=${REVISION:-} deb offered tmp
+	if [ -z "$want" ] && [ -r "$recorded" ]; then
+		read -r want <"$recorded"
+	fi
+	if [ -n "$want" ]; then
+		matches REVISION "$want" "${base//./\\.}\.[0-9]+-[0-9a-z.+~]+" "a revision of $package such as $base.170-3"
+	else
+		if refresh_lists; then
+			want=$(apt_private apt-cache madison "$package" | awk -F' *[|] *' '{ print $2 }' | sort -Vu | tail -n 1)
+			[ -n "$want" ] ||
+				die "$package is not on this system's mirror any more; use KSRC=/path/to/linux-$base"
+		else
+			want=$(cd "$CACHE/source" 2>/dev/null && printf '%s\n' "${package}"_*.deb | sort -V | tail -n 1)
+			want=${want#"${package}"_}
+			want=${want%_all.deb}
+			[ -n "$want" ] && [ "$want" != '*.deb' ] ||
+				die "no network, and no $package in the cache: connect, or use KSRC=/path/to/linux-$base"
+			step OFFLINE "the mirror does not answer; taking $want from the cache"
+		fi
+	fi
+
+	deb=$CACHE/source/${package}_${want}_all.deb
+	if [ ! -f "$deb" ] || ! (cd "$CACHE/source" && sha256sum --quiet -c "$deb.sha256") >/dev/null 2>&1; then
+		rm -f "$deb" "$deb.sha256"
+		need_space "$CACHE" 300 "the download of $package"
+		refresh_lists || die "no network, and $package $want is not in the cache: connect, or use KSRC=/path/to/linux-$base"
+		offered=$(apt_private apt-cache madison "$package" | awk -F' *[|] *' '{ print $2 }' | sort -Vu)
+		if ! grep -qxF "$want" <<<"$offered"; then
+			refresh_lists now || :
+			offered=$(apt_private apt-cache madison "$package" | awk -F' *[|] *' '{ print $2 }' | sort -Vu)
+			grep -qxF "$want" <<<"$offered" ||
+				die "$package $want is not on the mirror; it offers: $(xargs <<<"$offered") (the recorded revision is in build/$base/revision)"
+		fi
+		step DOWNLOAD "$package $want"
+		mkdir -p "$CACHE/source"
+		tmp=$(mktemp -d "$CACHE/source/partial.XXXXXX")
+		# shellcheck disable=SC2064
+		trap "rm -rf '$tmp'; [ -z '$SCRATCH' ] || rm -rf '$SCRATCH'" EXIT
+		# the client checks the package against the signed lists
+		(cd "$tmp" && apt_private apt-get download "$package=$want") >"$tmp/log" 2>&1 || {
+			grep -E '^[EW]:' "$tmp/log" | head -n 2 >&2 || :
+			die "could not download $package $want: is there a network?$(disk_hint "$CACHE")"
+		}
+		mv "$tmp/$(cd "$tmp" && ls -- *.deb)" "$deb.new" || die "could not keep the download$(disk_hint "$CACHE")"
+		mv -f "$deb.new" "$deb"
+		(cd "$CACHE/source" && sha256sum "${deb##*/}" >"$deb.sha256")
+		rm -rf "$tmp"
+	fi
+	mkdir -p "$BUILD/$base"
+	if [ ! -r "$recorded" ] || [ "$(cat "$recorded")" != "$want" ]; then
+		printf '%s\n' "$want" >"$recorded"
+	fi
+	step SOURCE "Debian's $package $want"
+	printf '%s %s\n' "$(cut -d' ' -f1 "$deb.sha256")" "$deb"
+}
+
+lock "$base-source"
+if [ -n "${KSRC:-}" ]; then
+	from_ksrc
+else
+	from_debian
+fi

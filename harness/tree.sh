@@ -1,0 +1,136 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# tree.sh BASE: make build/BASE/tree, a git repository with the tags stock,
+# baseline and series, checked out on the branch "work" at the series.
+#
+# Called again it does nothing, unless the patches or files here have
+# changed; then the commits are made anew, but never over edits in the tree
+# that have not been exported.
+. "$(dirname "$0")/lib.sh"
+
+base=${1:?usage: tree.sh BASE}
+check_base "$base"
+"$TOP/harness/deps.sh" tree
+. "$TOP/harness/treelib.sh"
+check_series_files
+lock "$base-tree"
+scratch
+
+read -r source_id source_path < <("$TOP/harness/source.sh" "$base") || exit 2
+[ -n "${source_path:-}" ] || exit 2
+inputs=$(inputs_key)
+
+state() { awk -v key="$1" '$1 == key { print $2; exit }' "$STATE" 2>/dev/null; }
+
+# Where the tree's own work stands: HEAD, and whether files differ from it.
+unexported() {
+	[ "$(kgit "$TREE" rev-parse HEAD)" != "$(state head)" ] ||
+		[ -n "$(kgit "$TREE" status --porcelain -uno | head -n 1)" ]
+}
+
+unpack() {
+	local new=$BUILD/$base/tree.new top name
+	need_space "$BUILD" 4000 "a tree of Linux $base"
+	rm -rf "$new" "$TREE" "$STATE"
+	mkdir -p "$new"
+	step UNPACK "$(basename "$source_path")"
+	case $source_path in
+	*.deb)
+		dpkg-deb --fsys-tarfile "$source_path" | tar -xO --wildcards './usr/src/linux-source-*.tar.xz' |
+			tar -C "$new" --strip-components=1 -xJ ;;
+	*)
+		if [ -d "$source_path" ]; then
+			tar -C "$source_path" --exclude=./.git -cf - . | tar -C "$new" -x
+		else
+			# the tree may stand at the top of the tarball, or one folder down
+			top=$(tar -tf "$source_path" | grep -m1 -xE '(\./)?([^/]+/)?mm/mlock\.c') || :
+			name=${top%mm/mlock.c}
+			name=${name#./}
+			tar -C "$new" --strip-components="$(tr -cd / <<<"${top%mm/mlock.c}" | wc -c)" -xf "$source_path"
+		fi ;;
+	esac || die "could not unpack $(basename "$source_path")$(disk_hint "$BUILD")"
+	[ -f "$new/mm/mlock.c" ] || die "$(basename "$source_path") holds no mm/mlock.c$(disk_hint "$BUILD")"
+	kgit "$new" init -q -b work
+	# what the caller's git writes there later need not be reproducible, but
+	# must not be repacked under a worktree that builds
+	kgit "$new" config gc.auto 0
+	step COMMIT "stock"
+	{
+		kgit "$new" add -A -f . &&
+			GIT_COMMITTER_DATE=2015-11-05T00:00:00Z kgit "$new" commit -q --no-verify \
+				"${generated_author[@]}" -m "Linux $base: stock, as Debian packages it" &&
+			kgit "$new" tag stock
+	} || die "could not record the stock tree$(disk_hint "$BUILD")"
+	mv -T "$new" "$TREE"
+}
+
+commit_all() {
+	local patch
+	local -a files
+	step COMMIT "baseline: the rules"
+	apply_rules "$TREE"
+	GIT_COMMITTER_DATE=2015-11-05T00:00:00Z kgit "$TREE" commit -q -a --no-verify --allow-empty \
+		"${generated_author[@]}" -m "baseline: what patches/baseline.rules takes out" -m \
+		"Made from the rules; to change it, edit the rules, not this commit."
+	printf 'rules %s\n' "$(kgit "$TREE" rev-parse HEAD)" >>"$STATE.new"
+	step COMMIT "baseline: baseline.patch"
+	commit_patch "$TREE" "$PATCHES/baseline.patch"
+	kgit "$TREE" tag -f baseline >/dev/null
+	printf 'patch %s baseline.patch\n' "$(kgit "$TREE" rev-parse HEAD)" >>"$STATE.new"
+	while read -r patch; do
+		step COMMIT "series: $patch"
+		mapfile -t files < <(series_files "$patch")
+		commit_patch "$TREE" "$PATCHES/$patch" "${files[@]}"
+		printf 'patch %s %s\n' "$(kgit "$TREE" rev-parse HEAD)" "$patch" >>"$STATE.new"
+	done < <(series_patches)
+	kgit "$TREE" tag -f series >/dev/null
+}
+
+remember() {
+	local tag
+	{
+		printf 'inputs %s\nhead %s\n' "$inputs" "$(kgit "$TREE" rev-parse HEAD)"
+	} >>"$STATE.new"
+	mv "$STATE.new" "$STATE"
+	# Which three trees these inputs give: a later clone finds finished
+	# kernels by that, without unpacking anything.
+	[ "$source_id" != directory ] || return 0
+	mkdir -p "$CACHE/trees"
+	for tag in $KERNELS; do
+		printf '%s %s\n' "$tag" "$(kgit "$TREE" rev-parse "$tag^{tree}")"
+	done >"$SCRATCH/trees"
+	cp "$SCRATCH/trees" "$CACHE/trees/.$$.new" &&
+		mv "$CACHE/trees/.$$.new" "$CACHE/trees/$(printf '%s %s' "$source_id" "$inputs" | sha)"
+}
+
+if [ -d "$TREE/.git" ] && [ -r "$STATE" ] &&
+	[ "$(state source)" = "$source_id" ] && [ "$(awk '$1 == "source" { print $3 }' "$STATE")" = "$(basename "$source_path")" ]; then
+	if [ "$(state inputs)" = "$inputs" ]; then
+		step TREE "build/$base/tree is up to date"
+		exit 0
+	fi
+	! unexported ||
+		die "build/$base/tree has edits that are not exported, and patches/ has changed too: make export BASE=$base, or remove build/$base/tree"
+	step TREE "the patches have changed: making their commits anew"
+	kgit "$TREE" checkout -q -f -B work stock
+else
+	if [ -d "$TREE/.git" ] && [ -r "$STATE" ] && unexported; then
+		die "build/$base/tree has edits that are not exported, and the base is another now: make export BASE=$base, or remove build/$base/tree"
+	fi
+	unpack
+fi
+# Until the commits stand, the tree counts as unmade: no state, no shortcut.
+rm -f "$STATE"
+printf 'source %s %s\n' "$source_id" "$(basename "$source_path")" >"$STATE.new"
+if ! (commit_all); then
+	# leave a tree that the next call makes anew from stock, at no cost
+	kgit "$TREE" reset -q --hard 2>/dev/null || :
+	kgit "$TREE" checkout -q -f -B work stock 2>/dev/null || :
+	printf 'source %s %s\ninputs none\nhead %s\n' "$source_id" "$(basename "$source_path")" \
+		"$(kgit "$TREE" rev-parse HEAD)" >"$STATE"
+	rm -f "$STATE.new"
+	exit 2
+fi
+remember
+step TREE "build/$base/tree: tags stock, baseline, series"

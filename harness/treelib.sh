@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# The tree of a base and the files that it is made from, as tree.sh and
+# export.sh both know them.
+#
+#   patches/baseline.rules             what single lines and words can take out
+#   patches/linux-$base/baseline.patch the rest of the baseline
+#   patches/linux-$base/series         the commits of the series, in order:
+#       0003-some-subject.patch        a patch; the lines indented below it
+#           include/linux/some.h       are the whole files its commit adds, or
+#           hunk mm/other.c            a new file that stays in the patch
+#
+# A tree's history is stock, the rules' commit, the baseline patch's, and
+# then one commit for each patch.
+
+: "${base:?}"
+PATCHES=$TOP/patches/linux-$base
+RULES=$TOP/patches/baseline.rules
+TREE=$BUILD/$base/tree
+STATE=$BUILD/$base/tree.state
+
+# Whoever makes a tree gets the same commits: commits of ours that have no
+# author of their own, and every committer, are these.
+export GIT_COMMITTER_NAME="lock on fault" GIT_COMMITTER_EMAIL="tree@localhost"
+generated_author=("--author=lock on fault <tree@localhost>" "--date=2015-11-05T00:00:00Z")
+
+series_patches() { grep -vE '^([[:space:]]|#|$)' "$PATCHES/series" || :; }
+
+# series_files PATCH: the whole files of a patch's commit.
+series_files() {
+	awk -v patch="$1" '/^[^ \t#]/ { on = $1 == patch }
+		/^[ \t]/ && on && $1 != "hunk" { print $1 }' "$PATCHES/series"
+}
+series_hunks() { awk '/^[ \t]/ && $1 == "hunk" { print $2 }' "$PATCHES/series" 2>/dev/null || :; }
+all_series_files() { awk '/^[ \t]/ && $1 != "hunk" { print $1 }' "$1"; }
+
+check_series_files() {
+	local f
+	[ -r "$PATCHES/series" ] && [ -r "$PATCHES/baseline.patch" ] ||
+		die "patches/linux-$base lacks series or baseline.patch"
+	while read -r f; do
+		[ -f "$PATCHES/$f" ] || die "patches/linux-$base/series names $f, which is not there"
+	done < <(series_patches)
+	while read -r f; do
+		case $f in
+		*/*) ;;
+		*) die "patches/linux-$base/series names $f; files at the root are the project's own" ;;
+		esac
+		[ -f "$TOP/$f" ] || die "patches/linux-$base/series names the whole file $f, which is not there"
+	done < <(all_series_files "$PATCHES/series")
+}
+
+# inputs_key: what a tree is made from, besides the source.
+inputs_key() {
+	local f
+	{
+		cat "$RULES" "$PATCHES/baseline.patch" "$PATCHES/series"
+		while read -r f; do
+			printf '== %s\n' "$f"
+			cat "$PATCHES/$f"
+		done < <(series_patches)
+		while read -r f; do
+			printf '== %s %s\n' "$f" "$([ -x "$TOP/$f" ] && echo x)"
+			cat "$TOP/$f"
+		done < <(all_series_files "$PATCHES/series")
+	} | sha
+}
+
+# apply_rules TREE: carry out baseline.rules in TREE, which is clean.
+apply_rules() {
+	local tree=$1 line nr=0 verb count rest spec regex text lo hi n f
+	local -a specs files
+	while IFS= read -r line || [ -n "$line" ]; do
+		nr=$((nr + 1))
+		case $line in '' | '#'*) continue ;; esac
+		verb=${line%% *}
+		rest=${line#* }
+		if [ "$verb" = delete ]; then
+			[ -f "$tree/$rest" ] || die "baseline.rules:$nr: $rest is not in Linux $base"
+			rm -- "$tree/$rest"
+			continue
+		fi
+		count=${rest%% *}
+		rest=${rest#* }
+		spec=${rest%% : *}
+		regex=${rest#* : }
+		[ "$spec" != "$rest" ] && [[ $count =~ ^[0-9]+(-[0-9]+)?$ ]] ||
+			die "baseline.rules:$nr: not understood: $line"
+		text=
+		if [ "$verb" = word ]; then
+			text=${regex#* => }
+			[ "$text" != "$regex" ] || die "baseline.rules:$nr: a word rule needs =>"
+			regex=${regex% => *}
+		fi
+		lo=${count%-*} hi=${count#*-}
+		read -ra specs <<<"$spec"
+		mapfile -t files < <(kgit "$tree" grep -lIE -e "$regex" -- "${specs[@]}")
+		n=0
+		[ ${#files[@]} -eq 0 ] || n=$(cd "$tree" && cat -- "${files[@]}" | grep -cE -e "$regex")
+		[ "$n" -ge "$lo" ] && [ "$n" -le "$hi" ] ||
+			die "baseline.rules:$nr: matches $n lines of Linux $base, not $count: $line"
+		for f in "${files[@]}"; do
+			case $verb in
+			drop) RULE=$regex awk -f "$TOP/harness/drop.awk" "$tree/$f" >"$SCRATCH/edited" ;;
+			word) sed -E "s%$regex%$text%g" "$tree/$f" >"$SCRATCH/edited" ;;
+			*) die "baseline.rules:$nr: no such rule: $verb" ;;
+			esac
+			# cat keeps the file's mode
+			cat "$SCRATCH/edited" >"$tree/$f"
+		done
+	done <"$RULES"
+}
+
+# commit_patch TREE PATCH [WHOLE FILE...]: one commit from a patch in mail
+# form and the whole files beside it.  git apply knows no fuzz: context
+# matches, at whatever line it stands, or the patch does not apply.
+commit_patch() {
+	local tree=$1 patch=$2 f name email subject date
+	shift 2
+	kgit "$tree" mailinfo -u --encoding=UTF-8 "$SCRATCH/msg" "$SCRATCH/diff" <"$patch" >"$SCRATCH/info" 2>"$SCRATCH/err" ||
+		die "${patch#"$TOP"/} is not a patch in mail form"
+	name=$(sed -n 's/^Author: //p' "$SCRATCH/info")
+	email=$(sed -n 's/^Email: //p' "$SCRATCH/info")
+	subject=$(sed -n 's/^Subject: //p' "$SCRATCH/info")
+	date=$(sed -n 's/^Date: //p' "$SCRATCH/info")
+	[ -n "$name" ] && [ -n "$email" ] && [ -n "$subject" ] && [ -n "$date" ] ||
+		die "${patch#"$TOP"/} lacks From, Date or Subject"
+	if grep -q '^diff --git ' "$SCRATCH/diff"; then
+		kgit "$tree" apply --index "$SCRATCH/diff" 2>"$SCRATCH/err" || {
+			f=$(sed -nE 's/^error: (patch failed: )?([^:]+):.*/\2/p' "$SCRATCH/err" | sort -u | xargs)
+			die "${patch#"$TOP"/} does not apply to ${f:-Linux $base} of $(tree_source)"
+		}
+	fi
+	for f; do
+		[ ! -e "$tree/$f" ] || die "${patch#"$TOP"/}: the whole file $f is in the tree already"
+		mkdir -p "$tree/$(dirname "$f")"
+		cp -p -- "$TOP/$f" "$tree/$f"
+		kgit "$tree" add -f -- "$f"
+	done
+	{ printf '%s\n\n' "$subject"; cat "$SCRATCH/msg"; } | sed -e '$!b' -e '/^$/d' >"$SCRATCH/message"
+	GIT_COMMITTER_DATE=$date kgit "$tree" commit -q --no-verify --allow-empty \
+		--author="$name <$email>" --date="$date" -F "$SCRATCH/message"
+}
+
+tree_source() { awk '$1 == "source" { print $3; exit }' "$STATE.new" "$STATE" 2>/dev/null; }
