@@ -20,6 +20,9 @@ mkdir -p "$new"
 
 [ -z "$(kgit "$TREE" status --porcelain -uno | head -n 1)" ] ||
 	die "build/$base/tree has uncommitted changes; commit them first"
+new_file=$(kgit "$TREE" ls-files --others --exclude-standard | head -n 1)
+[ -z "$new_file" ] ||
+	die "build/$base/tree: git does not know $new_file yet; git add and commit it, or remove it"
 [ ! -d "$TREE/.git/rebase-merge" ] && [ ! -d "$TREE/.git/rebase-apply" ] ||
 	die "build/$base/tree is in the middle of a rebase; finish it first"
 mapfile -t commits < <(kgit "$TREE" rev-list --reverse --first-parent stock..HEAD)

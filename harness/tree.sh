@@ -65,6 +65,16 @@ unpack() {
 	mv -T "$new" "$TREE"
 }
 
+# Debian's .gitignore hides every new file at the top level from git, which
+# suits a packaging repository, and loses a new file of whoever edits here
+# (git add -A passes over it in silence).  The commits keep it as it is; the
+# checked-out copy is without those lines.
+unhide_new_files() {
+	grep -qxF '/*' "$TREE/.gitignore" 2>/dev/null || return 0
+	kgit "$TREE" update-index --skip-worktree .gitignore
+	sed -i -e '/^\/\*$/d' -e '/^!\/debian\/$/d' "$TREE/.gitignore"
+}
+
 commit_all() {
 	local patch
 	local -a files
@@ -113,6 +123,7 @@ if [ -d "$TREE/.git" ] && [ -r "$STATE" ] &&
 	! unexported ||
 		die "build/$base/tree has edits that are not exported, and patches/ has changed too: make export BASE=$base, or remove build/$base/tree"
 	step TREE "the patches have changed: making their commits anew"
+	kgit "$TREE" update-index --no-skip-worktree .gitignore
 	kgit "$TREE" checkout -q -f -B work stock
 else
 	if [ -d "$TREE/.git" ] && [ -r "$STATE" ] && unexported; then
@@ -132,5 +143,6 @@ if ! (commit_all); then
 	rm -f "$STATE.new"
 	exit 2
 fi
+unhide_new_files
 remember
 step TREE "build/$base/tree: tags stock, baseline, series"
