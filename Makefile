@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The front door.  What each target does is in README.md; how, in harness/.
+
+BASE	?= 6.1
+ARCH	?= x86_64
+KERNEL	?= series
+MEM	?= 2G
+SMP	?= 2
+TIMEOUT	?= 600
+
+# Values go to the scripts as they are typed: a RUN with a $ in it is the
+# guest's business, not make's.
+override RUN := $(value RUN)
+export BASE ARCH KERNEL RUN MEM SMP TIMEOUT KSRC REVISION FULL
+
+.PHONY: help run check check-all tree export kernel guest shell clean
+.NOTPARALLEL:
+
+help:
+	@harness/front.sh help
+
+run check check-all tree export kernel guest shell clean:
+	@harness/front.sh $@

@@ -1,0 +1,86 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# front.sh TARGET: what the targets of the Makefile do, with every variable
+# looked at before anything starts.
+. "$(dirname "$0")/lib.sh"
+cd "$TOP"
+
+target=${1:?usage: front.sh TARGET}
+: "${BASE:=6.1}" "${ARCH:=x86_64}" "${KERNEL:=series}" "${MEM:=2G}" "${SMP:=2}" "${TIMEOUT:=600}"
+check_base "$BASE"
+check_arch "$ARCH"
+check_kernel "$KERNEL"
+matches MEM "$MEM" '[1-9][0-9]*[MG]' "the guest's memory, such as 512M or 2G"
+matches SMP "$SMP" '[1-9]|[1-5][0-9]|6[0-4]' "the guest's number of CPUs, 1 to 64"
+matches TIMEOUT "$TIMEOUT" '[1-9][0-9]{0,5}' "a number of seconds"
+matches FULL "${FULL:-}" '1?' "empty or 1"
+
+guest() {
+	"$TOP/harness/deps.sh" guest "$ARCH"
+	# shellcheck disable=SC2153
+	"$TOP/harness/guest.sh" --arch "$ARCH" --mem "$MEM" --smp "$SMP" --timeout "$TIMEOUT" "$@"
+}
+
+build_image() { image=$("$TOP/harness/kernel.sh" "$BASE" "$ARCH" "$KERNEL") || exit 2; }
+
+case $target in
+help)
+	cat <<-END
+	Lock on fault for Linux: a patch series, and all it takes to try it.
+
+	  make run         build the patched kernel, boot it, show lock on fault at work
+	  make check       the tests, on BASE and ARCH
+	  make check-all   the tests, on every base and architecture
+
+	  make tree        the kernel as a git repository: build/BASE/tree, to edit
+	  make export      write edited commits of that back into patches/
+	  make kernel      build KERNEL; prints the image's path last
+	  make guest RUN='prog args'   run a program of this machine on KERNEL
+	  make shell       the same, interactive
+	  make clean       remove build/ and out/ (downloads and kernels are kept in
+	                   $CACHE)
+
+	  BASE=$BASE          ${BASES// /, }
+	  ARCH=$ARCH       ${ARCHES// /, }
+	  KERNEL=$KERNEL     ${KERNELS// /, }
+	  MEM=$MEM SMP=$SMP TIMEOUT=$TIMEOUT (seconds) are the guest's
+	  KSRC=PATH         a kernel source tree or tarball to use in place of Debian's
+	  REVISION=$BASE.N-M  a certain revision of Debian's package
+	END
+	;;
+run)
+	began=$(date +%s)
+	"$TOP/harness/deps.sh" tree kernel guest "$ARCH"
+	build_image
+	MEM=256M "$TOP/harness/demo.sh" "$image"
+	step DONE "in $(elapsed "$began"); your own program: make guest RUN='prog args'; a shell: make shell"
+	;;
+check)		exec "$TOP/harness/check.sh" "$BASE:$ARCH" ;;
+check-all)
+	all=()
+	for base in $BASES; do
+		for arch in $ARCHES; do all+=("$base:$arch"); done
+	done
+	exec "$TOP/harness/check.sh" "${all[@]}" ;;
+tree)		exec "$TOP/harness/tree.sh" "$BASE" ;;
+export)		exec "$TOP/harness/export.sh" "$BASE" ;;
+kernel)		exec "$TOP/harness/kernel.sh" "$BASE" "$ARCH" "$KERNEL" ;;
+guest)
+	[ -n "${RUN:-}" ] || die "RUN is empty; say what to run: make guest RUN='prog args'"
+	# split into words as a shell would, and expand nothing
+	scratch
+	xargs -r printf '%s\0' >"$SCRATCH/words" 2>/dev/null <<<"$RUN" || die "RUN='$RUN' has an unmatched quote"
+	mapfile -d '' -t words <"$SCRATCH/words"
+	build_image
+	guest --image "$image" -- "${words[@]}"
+	;;
+shell)
+	build_image
+	guest --image "$image" --shell
+	;;
+clean)
+	rm -rf -- "$BUILD" "$OUT"
+	;;
+*)	die "no such target: $target" ;;
+esac
