@@ -23,8 +23,8 @@ image=$here/$(basename "$(arch_image "$arch")")
 mapfile -t fragments < <(arch_fragments "$arch")
 cross=$(arch_cross "$arch")
 
-# Which git tree this kernel is.  A clone that has no tree yet takes it from
-# what the cache knows these inputs to become.
+# Which source this kernel is.  A clone that has no tree yet takes it from what
+# the cache knows these inputs to become.
 tree_id() {
 	local id path inputs
 	if [ ! -d "$TREE/.git" ]; then
@@ -41,7 +41,7 @@ tree_id() {
 	if [ "$kernel" = series ] && [ "$(kgit "$TREE" rev-parse HEAD)" != "$(kgit "$TREE" rev-parse series)" ]; then
 		note "lock-on-fault: build/$base/tree has commits that are not exported; KERNEL=series is the tag: make export BASE=$base"
 	fi
-	kgit "$TREE" rev-parse "$kernel^{tree}"
+	build_id "$kernel"
 }
 id=$(tree_id)
 [ -n "$id" ] || exit 2
@@ -87,18 +87,8 @@ scratch
 src=$BUILD/$base/src/$kernel
 obj=$here/obj
 log=$here/build.log
-mkdir -p "$here" "$BUILD/$base/src"
-(
-	lock "$base-src-$kernel" # the architectures share the source
-	if [ ! -e "$src/.git" ] || ! kgit "$src" rev-parse HEAD >/dev/null 2>&1; then
-		rm -rf "$src"
-		kgit "$TREE" worktree prune
-		step CHECKOUT "$base $kernel"
-		kgit "$TREE" worktree add -q -f --detach "$src" "$kernel" >"$SCRATCH/worktree" 2>&1 ||
-			die "could not check out $kernel$(disk_hint "$BUILD")"
-	fi
-	kgit "$src" checkout -q -f --detach "$(kgit "$TREE" rev-parse "$kernel^{commit}")"
-)
+mkdir -p "$here"
+kernel_source "$kernel"
 
 jobs=${JOBS:-$(nproc)}
 # Nothing in the kernel says which of the three it is, or when and where it

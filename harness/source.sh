@@ -5,6 +5,8 @@
 # identity (what the tree is keyed by) and the path of a directory, a
 # tarball or a Debian package that holds it.
 #
+# source.sh BASE offered: list the revisions that the mirror has, oldest first.
+#
 # KSRC=PATH uses the caller's own source instead of Debian's package, and
 # REVISION=6.1.170-3 a certain revision of the package.  Without REVISION
 # the newest one on the mirror is taken; it is recorded in the build
@@ -77,6 +79,7 @@ refresh_lists() {
 	if [ "${1:-}" != now ] && [ -n "$(find "$apt/fresh" -mtime -1 2>/dev/null)" ]; then
 		return
 	fi
+	# shellcheck disable=SC2016 # apt's own variables
 	mirrors=$(apt-get indextargets --format '$(SITE) $(RELEASE)' 2>/dev/null | sort -u)
 	mkdir -p "$apt" 2>/dev/null || die "cannot write in $CACHE$(disk_hint "$HOME")"
 	for kind in main security; do
@@ -159,6 +162,11 @@ from_debian() {
 }
 
 lock "$base-source"
+if [ "${2:-}" = offered ]; then
+	refresh_lists || exit 0
+	apt_private apt-cache madison "$package" | awk -F' *[|] *' '{ print $2 }' | sort -Vu
+	exit 0
+fi
 if [ -n "${KSRC:-}" ]; then
 	from_ksrc
 else

@@ -108,7 +108,7 @@ remember() {
 	[ "$source_id" != directory ] || return 0
 	mkdir -p "$CACHE/trees"
 	for tag in $KERNELS; do
-		printf '%s %s\n' "$tag" "$(kgit "$TREE" rev-parse "$tag^{tree}")"
+		printf '%s %s\n' "$tag" "$(build_id "$tag")"
 	done >"$SCRATCH/trees"
 	cp "$SCRATCH/trees" "$CACHE/trees/.$$.new" &&
 		mv "$CACHE/trees/.$$.new" "$CACHE/trees/$(printf '%s %s' "$source_id" "$inputs" | sha)"

@@ -17,12 +17,13 @@
 : "${base:?}"
 PATCHES=$TOP/patches/linux-$base
 RULES=$TOP/patches/baseline.rules
-TREE=$BUILD/$base/tree
+export TREE=$BUILD/$base/tree
 STATE=$BUILD/$base/tree.state
 
 # Whoever makes a tree gets the same commits: commits of ours that have no
 # author of their own, and every committer, are these.
 export GIT_COMMITTER_NAME="lock on fault" GIT_COMMITTER_EMAIL="tree@localhost"
+# shellcheck disable=SC2034 # tree.sh's
 generated_author=("--author=lock on fault <tree@localhost>" "--date=2015-11-05T00:00:00Z")
 
 series_patches() { grep -vE '^([[:space:]]|#|$)' "$PATCHES/series" || :; }
@@ -142,5 +143,28 @@ commit_patch() {
 	GIT_COMMITTER_DATE=$date kgit "$tree" commit -q --no-verify --allow-empty \
 		--author="$name <$email>" --date="$date" -F "$SCRATCH/message"
 }
+
+# build_id TAG: what of a tag's tree goes into a kernel's image.  A change of
+# the documentation or of the selftests must not rebuild anything.
+build_id() {
+	kgit "$TREE" ls-tree -r "$1" |
+		grep -vE $'\t(Documentation|samples|LICENSES|tools/testing|tools/perf)/|\t(MAINTAINERS|CREDITS|COPYING|README)$' | sha
+}
+
+# kernel_source TAG: check a tag out in build/BASE/src/TAG, for building.
+kernel_source() (
+	src=$BUILD/$base/src/$1
+	lock "$base-src-$1" # the architectures share the source
+	mkdir -p "$BUILD/$base/src"
+	if [ ! -e "$src/.git" ] || ! kgit "$src" rev-parse HEAD >/dev/null 2>&1; then
+		need_space "$BUILD" 2000 "the source of Linux $base $1"
+		rm -rf "$src"
+		kgit "$TREE" worktree prune
+		step CHECKOUT "$base $1"
+		kgit "$TREE" worktree add -q -f --detach "$src" "$1" >/dev/null 2>&1 ||
+			die "could not check out $1$(disk_hint "$BUILD")"
+	fi
+	kgit "$src" checkout -q -f --detach "$(kgit "$TREE" rev-parse "$1^{commit}")"
+)
 
 tree_source() { awk '$1 == "source" { print $3; exit }' "$STATE.new" "$STATE" 2>/dev/null; }

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Tests of the harness itself, on a copy of this clone.
+
+COPY=$SCRATCH/clone
+MINI=$SCRATCH/mini
+
+copy_clone() {
+	mkdir -p "$COPY"
+	git ls-files -z -co --exclude-standard | tar --null -T - -c | tar -x -C "$COPY"
+	git -C "$COPY" init -q
+	git -C "$COPY" add -A
+	git -C "$COPY" -c user.name=t -c user.email=t@localhost commit -qm copy
+}
+
+# mini_source BASE: the files of stock that the rules and patches touch.
+mini_source() {
+	local tree=$BUILD/$1/tree
+	[ ! -d "$MINI-$1" ] || return 0
+	"$TOP/harness/tree.sh" "$1"
+	mkdir -p "$MINI-$1.new"
+	{ kgit "$tree" diff --name-only --diff-filter=MD stock series; echo Makefile; } |
+		kgit "$tree" archive stock --pathspec-from-file=- 2>/dev/null | tar -x -C "$MINI-$1.new" ||
+		{ kgit "$tree" diff --name-only --diff-filter=MD stock series; echo Makefile; } |
+		xargs git -C "$tree" archive stock -- | tar -x -C "$MINI-$1.new"
+	mv "$MINI-$1.new" "$MINI-$1"
+}
+
+# says TEXT COMMAND...: the command fails, and says TEXT in one line.
+says() {
+	local text=$1 status=0
+	shift
+	"$@" >"$SCRATCH/out" 2>"$SCRATCH/err" || status=$?
+	cat "$SCRATCH/out" "$SCRATCH/err"
+	[ "$status" != 0 ] || { echo "it succeeded"; return 1; }
+	grep '^lock-on-fault: ' "$SCRATCH/err" >"$SCRATCH/lines" || { echo "it said nothing"; return 1; }
+	[ "$(wc -l <"$SCRATCH/lines")" = 1 ] || { echo "it said more than one line"; return 1; }
+	grep -qF -- "$text" "$SCRATCH/lines" || { echo "it did not say: $text"; return 1; }
+}
+
+unknown_values() {
+	says "BASE is one of: " make BASE=2.6 tree
+	says "ARCH is one of: " make ARCH=vax kernel
+	says "KERNEL is one of: stock baseline series" make KERNEL=linus kernel
+	says "such as 512M or 2G" make MEM=lots guest RUN=true
+	says "1 to 64" make SMP=0 guest RUN=true
+	says "a number of seconds" make TIMEOUT=soon guest RUN=true
+	says "RUN is empty" make guest
+	says "unmatched quote" make guest RUN="echo 'a"
+	says "REVISION is a revision" make tree REVISION=newest
+}
+
+bad_sources() {
+	local mini=$MINI-6.1
+	mini_source 6.1
+	says "does not exist" make -C "$COPY" tree KSRC=/does/not/exist
+	says "is no kernel source tree" make -C "$COPY" tree KSRC="$TOP/harness"
+	tar -C "$mini" -cJf "$SCRATCH/good.tar.xz" .
+	head -c 20000 "$SCRATCH/good.tar.xz" >"$SCRATCH/damaged.tar.xz"
+	says "no tarball, or a damaged one" make -C "$COPY" tree KSRC="$SCRATCH/damaged.tar.xz"
+	mkdir "$SCRATCH/other"
+	cp -r "$mini/." "$SCRATCH/other"
+	sed -i 's/^PATCHLEVEL = .*/PATCHLEVEL = 7/' "$SCRATCH/other/Makefile"
+	says "is Linux 6.7, not 6.1" make -C "$COPY" tree KSRC="$SCRATCH/other"
+	[ ! -e "$COPY/build/6.1/tree" ]
+	make -C "$COPY" tree KSRC="$SCRATCH/good.tar.xz"
+	rm -rf "$COPY/build"
+}
+
+no_network() {
+	# a proxy that nobody is behind
+	says "no network" env XDG_CACHE_HOME="$SCRATCH/cold" http_proxy=http://127.0.0.1:9 \
+		https_proxy=http://127.0.0.1:9 make -C "$COPY" tree
+	[ ! -e "$COPY/build/6.1/tree" ]
+}
+
+full_disk() {
+	local small=$SCRATCH/small
+	[ "$(id -u)" = 0 ] || skip "only root can mount a small disk"
+	mkdir -p "$small"
+	mount -t tmpfs -o size=8m none "$small" 2>/dev/null || skip "cannot mount a tmpfs here"
+	status=0
+	says "MiB are free" env XDG_CACHE_HOME="$small" make -C "$COPY" tree || status=1
+	umount "$small"
+	return $status
+}
+
+# a copy of the clone to change at will, with a tree of the mini source
+scenario() {
+	mini_source 6.1
+	rm -rf "$SCRATCH/scenario"
+	cp -r "$COPY" "$SCRATCH/scenario"
+	cd "$SCRATCH/scenario" || exit 1
+	export KSRC=$MINI-6.1
+	tree=$SCRATCH/scenario/build/6.1/tree
+}
+in_tree() { git -C "$tree" -c user.name="A Developer" -c user.email=dev@localhost "$@"; }
+
+broken_patch() {
+	scenario
+	sed -i '0,/^-/s/^-.*/-this line is in no kernel/' patches/linux-6.1/0001-*.patch
+	says "0001-mm-mlock-Refactor" make tree
+	says "does not apply to mm/mlock.c" make tree
+	git checkout -q patches
+	make tree
+}
+
+broken_rule() {
+	scenario
+	echo 'drop 1 mm : this is in no kernel' >>patches/baseline.rules
+	says "matches 0 lines" make tree
+	git checkout -q patches
+	echo 'drop 1-2 mm/mlock.c : mlock' >>patches/baseline.rules
+	says "not 1-2" make tree
+	git checkout -q patches
+	make tree
+}
+
+round_trip() {
+	scenario
+	make tree
+	make export
+	[ -z "$(git status --porcelain)" ] || { git status --porcelain; return 1; }
+	make tree | tee /dev/stderr
+	# the caller's configuration and hooks must not matter
+	printf '[core]\n\tautocrlf = true\n[diff]\n\tnoprefix = true\n\tcontext = 9\n[commit]\n\tgpgsign = true\n' >"$SCRATCH/gitconfig"
+	rm -rf build
+	GIT_CONFIG_GLOBAL=$SCRATCH/gitconfig make tree
+	GIT_CONFIG_GLOBAL=$SCRATCH/gitconfig make export
+	[ -z "$(git status --porcelain)" ] || { git diff; return 1; }
+}
+
+# Edit in the middle, add a commit with a new file, reword: what comes back
+# is that and nothing else, and a tree made from it is the same tree.
+edits_come_back() {
+	local want
+	scenario
+	make tree
+	printf '\n/* the end */\n' >>"$tree/mm/mremap.c"
+	mkdir -p "$tree/tools/testing/selftests/vm"
+	printf '// SPDX-License-Identifier: GPL-2.0\n' >"$tree/tools/testing/selftests/vm/new-test.c"
+	in_tree add -A
+	in_tree commit -qm "$(printf 'mm: add an end\n\nA body, with a line that ends in ---.\n')"
+	says "not exported" env KSRC="$KSRC" bash -c 'echo >>patches/linux-6.1/series; make tree; s=$?; git checkout -q patches; exit $s'
+	want=$(in_tree rev-parse "HEAD^{tree}")
+	make export
+	git status --porcelain | tee "$SCRATCH/changed"
+	[ "$(sort "$SCRATCH/changed")" = "$(printf '%s\n' ' M patches/linux-6.1/series' \
+		"?? patches/linux-6.1/$(printf '%04d' $(($(grep -c '^[0-9]' patches/linux-6.1/series))))-mm-add-an-end.patch" \
+		'?? tools/' | sort)" ] || grep -q 'tools/testing/selftests/vm/new-test.c' "$SCRATCH/changed" || return 1
+	git add -A
+	git -c user.name=t -c user.email=t@localhost commit -qm more
+	rm -rf build
+	make tree
+	[ "$(in_tree rev-parse "series^{tree}")" = "$want" ]
+	# reword one in the middle: only its file changes
+	GIT_SEQUENCE_EDITOR="sed -i '2s/^pick/reword/'" GIT_EDITOR="sed -i '\$a More of it.'" in_tree rebase -q -i baseline
+	make export
+	git status --porcelain | tee "$SCRATCH/changed"
+	[ "$(cat "$SCRATCH/changed")" = " M $(cd patches/linux-6.1 && echo patches/linux-6.1/0002-*.patch)" ]
+	# a whole file has one commit
+	echo '/* late */' >>"$tree/include/linux/mlock.h"
+	in_tree commit -qam 'mm: change a whole file'
+	says "a whole file has one commit" make export
+	grep -q 'Introduce VM_LOCKONFAULT.*mm: change a whole file' "$SCRATCH/lines"
+	git status --porcelain | cmp - "$SCRATCH/changed"
+	# what git does not know would be lost
+	in_tree reset -q --hard HEAD^
+	: >"$tree/mm/forgotten.c"
+	says "mm/forgotten.c" make export
+	rm "$tree/mm/forgotten.c"
+	echo >>"$tree/mm/mlock.c"
+	says "uncommitted changes" make export
+}
+
+two_at_once() {
+	local a b
+	scenario
+	make tree & a=$!
+	make tree & b=$!
+	wait $a && wait $b
+	[ "$(in_tree rev-list --count stock..series)" -gt 5 ]
+}
+
+interrupted() {
+	local n
+	scenario
+	for n in 1 2 3 5 8; do
+		timeout -s INT "0.$n" make tree || :
+	done
+	make tree
+	make export
+	[ -z "$(git status --porcelain)" ]
+}
+
+checks_of_the_harness() {
+	t "shell scripts: shellcheck" bash -c 'git ls-files -co --exclude-standard "*.sh" .ci/run | xargs shellcheck'
+	t "wrong values of variables: one line each" unknown_values
+	t "no network and a cold cache: one line" no_network
+	t "a full disk: one line" full_disk
+	t "KSRC: missing, damaged, another version" bad_sources
+	t "a rule that matches too little or too much" broken_rule
+	t "a patch that does not apply: which, and to what" broken_patch
+	t "tree, export: nothing changes, whatever git is configured to" round_trip
+	t "edited commits come back" edits_come_back
+	t "two makes at once" two_at_once
+	t "interrupted, and called again" interrupted
+}

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2154 # base is the caller's
+#
+# Tests of the patches of a base, before anything boots.
+
+tags_are_there() {
+	"$TOP/harness/tree.sh" "$base"
+	for tag in stock baseline series; do
+		kgit "$BUILD/$base/tree" rev-parse "$tag^{tree}"
+	done
+}
+
+# The phrase of the design, wherever it may hide.  The one thing of another
+# kind that it finds is a flag of Intel's DMA driver, BLOCK_ON_FAULT.
+traces='mlock2|LOCK_?ON_?FAULT|_ONFAULT|LOCKED\[ONFAULT\]|VM_LOCKED_CLEAR_MASK|on-fault-limit|mlock-random-test|deferred memory locking'
+baseline_is_clean() {
+	local tree=$BUILD/$base/tree
+	kgit "$tree" grep -IiE "$traces" stock -- . | wc -l
+	! kgit "$tree" grep -IiE "$traces" baseline -- . | grep -viE 'block_on_fault'
+}
+
+unchanged_by_export() {
+	local before after
+	before=$(cd "$TOP" && find patches include tools mm Documentation -type f 2>/dev/null | sort | xargs sha256sum)
+	"$TOP/harness/export.sh" "$base"
+	after=$(cd "$TOP" && find patches include tools mm Documentation -type f 2>/dev/null | sort | xargs sha256sum)
+	[ "$before" = "$after" ]
+}
+
+# The oldest revision that the mirror offers, beside the newest that
+# everything else here runs on.
+oldest_revision() {
+	local oldest
+	[ -z "${KSRC:-}" ] || skip "KSRC is the caller's own source"
+	oldest=$(apt_list_revisions | head -n 1)
+	[ -n "$oldest" ] || skip "the mirror does not answer"
+	rm -rf "$COPY/build"
+	(cd "$COPY" && REVISION=$oldest make tree BASE="$base" && make export BASE="$base" && git status --porcelain) | tee "$SCRATCH/oldest"
+	[ -z "$(cat "$SCRATCH/oldest")" ]
+	rm -rf "$COPY/build"
+}
+
+apt_list_revisions() { "$TOP/harness/source.sh" "$base" offered; }
+
+style() {
+	cd "$BUILD/$base/tree" || exit 1
+	# Signed-off-by is the mailer's.  The checker of SPDX tags wants the
+	# distribution's python.
+	PATH=/usr/bin:/bin perl scripts/checkpatch.pl --strict --no-signoff --terse --git baseline..series | tee "$SCRATCH/style"
+	! grep -qE '(ERROR|WARNING|CHECK):' "$SCRATCH/style"
+}
+
+no_review_tags() { ! grep -nE '^(Acked|Reviewed|Tested|Fixes)[a-z-]*: ' "$TOP"/patches/linux-"$base"/*; }
+
+# The files that the series touches, with every warning that gcc and sparse
+# know: none that the baseline does not have.
+no_new_warnings() {
+	"$TOP/harness/warnings.sh" "$base" x86_64
+}
+
+kernel_doc() {
+	cd "$BUILD/$base/tree" || exit 1
+	perl scripts/kernel-doc -none -Werror include/linux/mlock.h
+	perl scripts/kernel-doc -none -Werror mm/mlock.c
+}
+
+checks_of_the_patches() {
+	t "$base: rules and patches apply to $(cat "$BUILD/$base/revision" 2>/dev/null || echo "the source")" tags_are_there
+	t "$base: ... and to the oldest revision offered; its export changes nothing" oldest_revision
+	t "$base: baseline has no trace of lock on fault" baseline_is_clean
+	t "$base: export changes nothing" unchanged_by_export
+	t "$base: checkpatch --strict" style
+	t "$base: kernel-doc" kernel_doc
+	t "$base: no review tags, no Fixes" no_review_tags
+	t "$base: no new warnings (W=1, sparse)" no_new_warnings
+}
