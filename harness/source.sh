@@ -64,7 +64,7 @@ apt_private() {
 		-o Dir::State="$apt" -o Dir::State::Lists="$apt/lists" \
 		-o Dir::State::status="$apt/status" -o Dir::Cache="$apt" \
 		-o APT::Sandbox::User="$(id -un)" -o APT::Get::List-Cleanup=0 \
-		-o Acquire::Languages=none -o Acquire::Retries=2 \
+		-o Acquire::Languages=none -o Acquire::Retries=2 -o Acquire::http::Timeout=30 \
 		-o Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled=false "$@"
 }
 
@@ -81,6 +81,8 @@ refresh_lists() {
 	fi
 	# shellcheck disable=SC2016 # apt's own variables
 	mirrors=$(apt-get indextargets --format '$(SITE) $(RELEASE)' 2>/dev/null | sort -u)
+	# apt-get does not fail on a full disk, it hangs
+	need_space "$CACHE" 300 "the package lists of Debian $release"
 	mkdir -p "$apt" 2>/dev/null || die "cannot write in $CACHE$(disk_hint "$HOME")"
 	for kind in main security; do
 		# the archive of security updates is one of its own
