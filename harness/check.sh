@@ -19,10 +19,14 @@ failures=()
 # t NAME COMMAND...: a test is a command that succeeds; 77 is a skip, and
 # what it printed last is the reason.
 t() {
-	local name=$1 began status=0
+	local name=$1 began status
 	shift
 	began=$(date +%s)
-	("$@") >"$SCRATCH/t.log" 2>&1 </dev/null || status=$?
+	# not "|| status=$?": that would make bash ignore failures in the test
+	set +e
+	(set -e; "$@") >"$SCRATCH/t.log" 2>&1 </dev/null
+	status=$?
+	set -e
 	case $status in
 	0)
 		passed=$((passed + 1))
@@ -47,6 +51,7 @@ done
 copy_clone
 checks_of_the_harness
 for pair; do
+	# shellcheck disable=SC2034 # read by the checks
 	base=${pair%%:*} arch=${pair##*:}
 	"$TOP/harness/deps.sh" "$arch"
 	checks_of_the_patches

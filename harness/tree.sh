@@ -123,7 +123,7 @@ if [ -d "$TREE/.git" ] && [ -r "$STATE" ] &&
 	! unexported ||
 		die "build/$base/tree has edits that are not exported, and patches/ has changed too: make export BASE=$base, or remove build/$base/tree"
 	step TREE "the patches have changed: making their commits anew"
-	kgit "$TREE" update-index --no-skip-worktree .gitignore
+	[ ! -e "$TREE/.gitignore" ] || kgit "$TREE" update-index --no-skip-worktree .gitignore
 	kgit "$TREE" checkout -q -f -B work stock
 else
 	if [ -d "$TREE/.git" ] && [ -r "$STATE" ] && unexported; then

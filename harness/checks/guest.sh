@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2154 # base and arch are the caller's
+#
+# Tests that boot: the guest runner, the three kernels, the demonstration.
+
+image_of() { "$TOP/harness/kernel.sh" "$base" "$arch" "$1"; }
+
+# in_guest KERNEL PROG ARG...: what make guest does, with a short time limit.
+in_guest() {
+	local kernel=$1 image
+	shift
+	image=$(image_of "$kernel")
+	"$TOP/harness/guest.sh" --arch "$arch" --image "$image" --mem "${MEM:-512M}" --timeout "${LIMIT:-120}" -- "$@"
+}
+
+builds() { image_of "$1"; }
+
+finished_is_reused() {
+	local began
+	began=$(date +%s)
+	image_of series
+	# time enough to look, none to build
+	[ $(($(date +%s) - began)) -le 20 ]
+}
+
+# The front door, from make to the program's status and back.
+front_door() {
+	local status=0
+	# shellcheck disable=SC2016 # nothing here may expand it
+	[ "$(make -s guest BASE="$base" ARCH="$arch" MEM=512M RUN='echo "a  b" $HOME *' 2>/dev/null)" = 'a  b $HOME *' ]
+	make -s guest BASE="$base" ARCH="$arch" MEM=512M RUN='sh -c "exit 7"' 2>"$SCRATCH/err" || status=$?
+	cat "$SCRATCH/err"
+	# make itself ends with 2, and says what the program ended with
+	[ "$status" = 2 ] && grep -q 'Error 7' "$SCRATCH/err"
+}
+
+status_of() {
+	local want=$1 status=0
+	shift
+	in_guest series "$@" || status=$?
+	[ "$status" = "$want" ] || { echo "status $status, not $want"; return 1; }
+}
+
+programs() {
+	status_of 7 sh -c 'exit 7'
+	status_of 143 sh -c 'kill -TERM $$'
+	cat >"$SCRATCH/hello.c" <<-END
+	#include <stdio.h>
+	int main(void) { puts("hello"); return 3; }
+	END
+	gcc -o "$SCRATCH/dynamic" "$SCRATCH/hello.c"
+	gcc -static -o "$SCRATCH/static" "$SCRATCH/hello.c"
+	i686-linux-gnu-gcc -static -o "$SCRATCH/i386" "$SCRATCH/hello.c"
+	status_of 3 "$SCRATCH/dynamic" | grep -x hello
+	status_of 3 "$SCRATCH/static" | grep -x hello
+	status_of 3 "$SCRATCH/i386" | grep -x hello
+}
+
+wrong_programs() {
+	says "no-such-program" in_guest series ./no-such-program
+	printf '\177ELF\002\002\001\000\000\000\000\000\000\000\000\000\000\002\000\026' >"$SCRATCH/s390"
+	chmod +x "$SCRATCH/s390"
+	says "s390x" in_guest series "$SCRATCH/s390"
+}
+
+clean_output() {
+	head -c 1048576 /dev/urandom >"$SCRATCH/random"
+	in_guest series cat "$SCRATCH/random" | cmp - "$SCRATCH/random"
+}
+
+# planted WORD SAYS: LKDTM makes the kernel do it; the call must fail with
+# 125 and say what it was.
+planted() {
+	local word=$1 text=$2 status=0
+	in_guest series sh -c "echo $word >/sys/kernel/debug/provoke-crash/DIRECT; sleep 1" >"$SCRATCH/out" 2>"$SCRATCH/err" || status=$?
+	cat "$SCRATCH/out" "$SCRATCH/err"
+	[ "$status" = 125 ]
+	grep -m1 '^lock-on-fault: ' "$SCRATCH/err" | grep -i -- "$text"
+}
+
+guest_hangs() { LIMIT=10 planted HARDLOCKUP "hang\|hung\|timeout\|did not end"; }
+
+# A program must not be able to tell the kernels apart except by what they do.
+alike() {
+	local kernel
+	for kernel in $KERNELS; do
+		in_guest "$kernel" cat /proc/version /proc/cmdline >"$SCRATCH/version-$kernel"
+		cat "$SCRATCH/version-$kernel"
+	done
+	cmp "$SCRATCH/version-stock" "$SCRATCH/version-baseline"
+	cmp "$SCRATCH/version-stock" "$SCRATCH/version-series"
+}
+
+probe() {
+	gcc -static -D_GNU_SOURCE -o "$SCRATCH/probe" "$TOP/harness/tests/probe.c"
+	in_guest "$1" "$SCRATCH/probe" | tee "$SCRATCH/answers"
+}
+
+answers_with_lock_on_fault() {
+	probe "$1"
+	cmp - "$SCRATCH/answers" <<-END
+	mlock: ok
+	munlock: ok
+	mlockall(CURRENT|FUTURE): ok
+	munlockall: ok
+	mlockall(0): EINVAL
+	mlock2(0): ok
+	mlock2(ONFAULT): ok
+	mlock2(2): EINVAL
+	mlockall(ONFAULT): EINVAL
+	mlockall(CURRENT|ONFAULT): ok
+	munlockall: ok
+	END
+}
+
+answers_without() {
+	probe baseline
+	cmp - "$SCRATCH/answers" <<-END
+	mlock: ok
+	munlock: ok
+	mlockall(CURRENT|FUTURE): ok
+	munlockall: ok
+	mlockall(0): EINVAL
+	mlock2(0): ENOSYS
+	mlock2(ONFAULT): ENOSYS
+	mlock2(2): ENOSYS
+	mlockall(ONFAULT): EINVAL
+	mlockall(CURRENT|ONFAULT): EINVAL
+	munlockall: ok
+	END
+}
+
+demonstration() {
+	"$TOP/harness/demo.sh" "$(image_of series)" | tee "$SCRATCH/demo"
+	[ "$(grep -c '^  yes: ' "$SCRATCH/demo")" = 10 ]
+	! grep '^  NO: ' "$SCRATCH/demo"
+}
+
+demonstration_fails() {
+	local status=0
+	"$TOP/harness/demo.sh" "$(image_of baseline)" || status=$?
+	[ "$status" = 2 ]
+}
+
+checks_of_the_guest() {
+	local kernel
+	for kernel in $KERNELS; do
+		t "$base $arch: $kernel builds" builds "$kernel"
+	done
+	t "$base $arch: a finished kernel is not built again" finished_is_reused
+	t "$base $arch: stock answers" answers_with_lock_on_fault stock
+	t "$base $arch: series answers as stock does" answers_with_lock_on_fault series
+	t "$base $arch: baseline answers as if lock on fault had never been" answers_without
+	t "$base $arch: the three kernels say the same of themselves" alike
+	t "$base $arch: make guest: words and status" front_door
+	t "$base $arch: programs: dynamic, static, 32-bit; exit and signal status" programs
+	t "$base $arch: a program that is not there, or of another machine: one line" wrong_programs
+	t "$base $arch: 1 MiB of random output arrives as it was" clean_output
+	t "$base $arch: a planted WARN is reported" planted WARNING warning
+	t "$base $arch: a planted oops is reported" planted EXCEPTION oops
+	t "$base $arch: a planted panic is reported" planted PANIC panic
+	t "$base $arch: a planted hang is reported" guest_hangs
+	t "$base $arch: the demonstration's figures" demonstration
+	t "$base $arch: the demonstration fails on baseline" demonstration_fails
+}
