@@ -1,24 +1,50 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# awk -f ambiguous.awk FILE DIFF: exit 1 if a hunk of DIFF, which changes
-# FILE, would fit FILE in more than one place.
+# awk -f ambiguous.awk FILE DIFF...: print the hunks of the first DIFF, which
+# changes FILE.  A hunk that would fit FILE in more than one place is replaced
+# by the one that covers it in the first of the other DIFFs, which are the same
+# with ever more context, where it fits one place only.
 
-function places(   start, i, n) {
-	if (!want)
-		return
+function fits(h,   start, i, n, k, text, want) {
+	k = split(body[h], text, "\n")
+	for (i = 1; i < k; i++)
+		if (text[i] !~ /^[+\\]/)
+			hunk[want++] = substr(text[i], 2)
 	for (start = 1; start + want - 1 <= total; start++) {
 		for (i = 0; i < want && file[start + i] == hunk[i]; i++)
 			;
 		if (i == want)
 			n++
 	}
-	if (n > 1)
-		twice = 1
-	want = 0
+	return n
 }
 
-NR == FNR { file[++total] = $0; next }
-/^@@ / { places(); body = 1; next }
-!body || /^[+\\]/ { next }
-{ hunk[want++] = substr($0, 2) }
-END { places(); exit twice }
+FNR == 1 { part++ }
+part == 1 { file[++total] = $0; next }
+/^@@ / {
+	split(substr($2, 2), range, ",")
+	h = ++hunks[part]
+	h = part SUBSEP h
+	head[h] = $0
+	first[h] = range[1] + 0
+	last[h] = range[1] + (range[2] == "" ? 1 : range[2]) - 1
+	next
+}
+part in hunks { body[h] = body[h] $0 "\n" }
+
+END {
+	for (n = 1; n <= hunks[2]; n++) {
+		use = small = 2 SUBSEP n
+		if (last[small] <= done)
+			continue
+		for (p = 3; fits(use) > 1; p++) {
+			if (p > part)
+				exit 1
+			for (m = 1; m <= hunks[p]; m++)
+				if (first[p, m] <= first[small] && last[p, m] >= last[small])
+					use = p SUBSEP m
+		}
+		done = last[use]
+		printf "%s\n%s", head[use], body[use]
+	}
+}

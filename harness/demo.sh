@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# demo.sh IMAGE: show lock on fault at work on a kernel.  256 MiB of memory
+# demo.sh IMAGE: show lock on fault at work on a kernel.  128 MiB of memory
 # are short enough for the demonstration to run out of.
 . "$(dirname "$0")/lib.sh"
 
@@ -19,5 +19,5 @@ if [ ! "$program" -nt "$source" ]; then
 		die "could not compile examples/lock-on-fault.c"
 	mv "$program.new" "$program"
 fi
-exec "$TOP/harness/guest.sh" --arch "$arch" --image "$image" --mem 256M --swap 512M --smp "${SMP:-2}" \
+exec "$TOP/harness/guest.sh" --arch "$arch" --image "$image" --mem 128M --swap 256M --smp "${SMP:-2}" \
 	--timeout "${TIMEOUT:-600}" -- "$program"

@@ -27,6 +27,8 @@ new_file=$(kgit "$TREE" ls-files --others --exclude-standard | head -n 1)
 	die "build/$base/tree is in the middle of a rebase; finish it first"
 mapfile -t commits < <(kgit "$TREE" rev-list --reverse --first-parent stock..HEAD)
 rules=$(awk '$1 == "rules" { print $2 }' "$STATE")
+[ -n "$rules" ] || die "build/$base/tree is unfinished: make tree BASE=$base"
+rulesum=$(awk '$1 == "rulesum" { print $2 }' "$STATE")
 [ "${commits[0]:-}" = "$rules" ] && [ ${#commits[@]} -ge 2 ] ||
 	die "build/$base/tree: the commits must stand on the rules' commit ${rules:0:12}; edit patches/baseline.rules to change that one"
 [ -z "$(kgit "$TREE" rev-list --merges stock..HEAD)" ] ||
@@ -56,22 +58,26 @@ classify() {
 	done < <(kgit "$TREE" diff-tree -r --no-commit-id --name-status "$commit^" "$commit")
 }
 
-# diff_of COMMIT FILE: one file's diff, with as much context as it takes for
-# each hunk to fit one place only.  What another revision of the base moves
-# about (blob ids, the function a hunk is in) is left out.
+# diff_of COMMIT FILE: one file's diff, each hunk with as much context as it
+# takes for it to fit one place only, and no more: context is what another
+# revision of the base may have changed.  What moves about with the revision
+# (blob ids, the function a hunk is in) is left out.
 diff_of() {
 	local commit=$1 f=$2 lines
 	kgit "$TREE" show "$commit^:$f" >"$SCRATCH/pre" 2>/dev/null || : >"$SCRATCH/pre"
-	for lines in 1 2 3 5 8 12; do
-		kgit "$TREE" diff-tree -p -U"$lines" --no-color --no-ext-diff --no-textconv --no-commit-id \
+	# awk counts files by their first lines
+	[ -s "$SCRATCH/pre" ] || echo >"$SCRATCH/pre"
+	for lines in 01 02 03 05 08 12; do
+		kgit "$TREE" diff-tree -p -U"${lines#0}" --no-color --no-ext-diff --no-textconv --no-commit-id \
 			"$commit^" "$commit" -- "$f" | awk '
 			/^diff --git / { head = 1 }
 			head && /^index / { next }
 			/^@@ / { head = 0; sub(/ @@.*/, " @@") }
-			{ print }' >"$SCRATCH/file.diff"
-		awk -f "$TOP/harness/ambiguous.awk" "$SCRATCH/pre" "$SCRATCH/file.diff" && break
+			{ print }' >"$SCRATCH/diff.$lines"
 	done
-	cat "$SCRATCH/file.diff"
+	sed '/^@@ /Q' "$SCRATCH/diff.01"
+	awk -f "$TOP/harness/ambiguous.awk" "$SCRATCH/pre" "$SCRATCH"/diff.?? ||
+		die "$f of $(title "$commit"): a hunk that fits several places"
 }
 
 # identity COMMIT: what decides whether its patch file is still right; of the
@@ -188,7 +194,10 @@ done
 
 kgit "$TREE" tag -f baseline "${commits[0]}" >/dev/null
 kgit "$TREE" tag -f series HEAD >/dev/null
-printf 'inputs %s\nhead %s\n' "$(inputs_key)" "$(kgit "$TREE" rev-parse HEAD)" >>"$SCRATCH/state"
+# Rules that were edited since the tree was made are not in it yet.
+inputs=stale
+[ "$rulesum" != "$(sha <"$RULES")" ] || inputs=$(inputs_key)
+printf 'rulesum %s\ninputs %s\nhead %s\n' "$rulesum" "$inputs" "$(kgit "$TREE" rev-parse HEAD)" >>"$SCRATCH/state"
 cp "$SCRATCH/state" "$STATE.new" && mv "$STATE.new" "$STATE"
 if [ "$written" = 0 ]; then
 	step EXPORT "patches/linux-$base is what build/$base/tree holds: nothing to write"

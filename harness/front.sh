@@ -53,7 +53,7 @@ run)
 	began=$(date +%s)
 	"$TOP/harness/deps.sh" tree kernel guest "$ARCH"
 	build_image
-	MEM=256M "$TOP/harness/demo.sh" "$image"
+	"$TOP/harness/demo.sh" "$image"
 	step DONE "in $(elapsed "$began"); your own program: make guest RUN='prog args'; a shell: make shell"
 	;;
 check)		exec "$TOP/harness/check.sh" "$BASE:$ARCH" ;;

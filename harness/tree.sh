@@ -83,7 +83,7 @@ commit_all() {
 	GIT_COMMITTER_DATE=2015-11-05T00:00:00Z kgit "$TREE" commit -q -a --no-verify --allow-empty \
 		"${generated_author[@]}" -m "baseline: what patches/baseline.rules takes out" -m \
 		"Made from the rules; to change it, edit the rules, not this commit."
-	printf 'rules %s\n' "$(kgit "$TREE" rev-parse HEAD)" >>"$STATE.new"
+	printf 'rules %s\nrulesum %s\n' "$(kgit "$TREE" rev-parse HEAD)" "$(sha <"$RULES")" >>"$STATE.new"
 	step COMMIT "baseline: baseline.patch"
 	commit_patch "$TREE" "$PATCHES/baseline.patch"
 	kgit "$TREE" tag -f baseline >/dev/null

@@ -104,6 +104,7 @@ apply_rules() {
 		for f in "${files[@]}"; do
 			case $verb in
 			drop) RULE=$regex awk -f "$TOP/harness/drop.awk" "$tree/$f" >"$SCRATCH/edited" ;;
+			blank-*) RULE=$regex awk -v where="${verb#blank-}" -f "$TOP/harness/blank.awk" "$tree/$f" >"$SCRATCH/edited" ;;
 			word) sed -E "s%$regex%$text%g" "$tree/$f" >"$SCRATCH/edited" ;;
 			*) die "baseline.rules:$nr: no such rule: $verb" ;;
 			esac

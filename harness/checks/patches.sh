@@ -15,16 +15,15 @@ tags_are_there() {
 traces='mlock2|LOCK_?ON_?FAULT|_ONFAULT|LOCKED\[ONFAULT\]|VM_LOCKED_CLEAR_MASK|on-fault-limit|mlock-random-test|deferred memory locking'
 baseline_is_clean() {
 	local tree=$BUILD/$base/tree
-	kgit "$tree" grep -IiE "$traces" stock -- . | wc -l
 	! kgit "$tree" grep -IiE "$traces" baseline -- . | grep -viE 'block_on_fault'
 }
 
+exported_files() { cd "$TOP" && { find patches -type f; all_series_files "patches/linux-$base/series"; } | sort | xargs sha256sum; }
 unchanged_by_export() {
-	local before after
-	before=$(cd "$TOP" && find patches include tools mm Documentation -type f 2>/dev/null | sort | xargs sha256sum)
+	. "$TOP/harness/treelib.sh"
+	exported_files >"$SCRATCH/before"
 	"$TOP/harness/export.sh" "$base"
-	after=$(cd "$TOP" && find patches include tools mm Documentation -type f 2>/dev/null | sort | xargs sha256sum)
-	[ "$before" = "$after" ]
+	exported_files | diff "$SCRATCH/before" -
 }
 
 # The oldest revision that the mirror offers, beside the newest that
