@@ -32,3 +32,18 @@ arch_fragments() {
 	x86_64) echo "$TOP/arch/x86/configs/lockonfault-x86_64.config" ;;
 	esac
 }
+
+# arch_abis ARCH: the ABIs whose programs its kernel runs
+arch_abis() {
+	case $1 in
+	x86_64) echo x86_64 i386 ;;
+	esac
+}
+
+# arch_abi_cc ARCH ABI: the compiler of an ABI
+arch_abi_cc() {
+	case $2 in
+	i386) echo i686-linux-gnu-gcc ;;
+	*) echo "$(arch_cross "$1")gcc" ;;
+	esac
+}

@@ -56,6 +56,7 @@ for pair; do
 	"$TOP/harness/deps.sh" "$arch"
 	checks_of_the_patches
 	checks_of_the_guest
+	checks_of_the_selftests
 done
 
 [ "$failed" = 0 ] || printf 'failed: %s\n' "${failures[@]}"

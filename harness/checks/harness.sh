@@ -8,7 +8,7 @@ MINI=$SCRATCH/mini
 
 copy_clone() {
 	mkdir -p "$COPY"
-	git ls-files -z -co --exclude-standard | tar --null -T - -c | tar -x -C "$COPY"
+	git ls-files -z -co --exclude-standard | tar --null --ignore-failed-read -T - -c 2>/dev/null | tar -x -C "$COPY"
 	git -C "$COPY" init -q
 	git -C "$COPY" add -A
 	git -C "$COPY" -c user.name=t -c user.email=t@localhost commit -qm copy

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2154 # base and arch are the caller's
+#
+# The selftests of the series, what Linux's own tests say, and what they say
+# of Linux's own lock on fault.
+
+# selftests_on KERNEL ABI: run them all; each test counts as one.
+selftests_on() {
+	local kernel=$1 abi=$2 dir state program name reason
+	if ! dir=$("$TOP/harness/selftests.sh" run "$base" "$arch" "$kernel" "$abi" 2>"$SCRATCH/selftests.err"); then
+		failed=$((failed + 1))
+		failures+=("$base $arch $kernel $abi: selftests")
+		printf 'FAIL  %s\n' "$base $arch $kernel $abi: the selftests did not run"
+		tail -n 15 "$SCRATCH/selftests.err" | sed 's/^/      /'
+		return
+	fi
+	while read -r state program name reason; do
+		case $state in
+		ok)	passed=$((passed + 1)) ;;
+		skip)	skipped=$((skipped + 1))
+			printf 'skip  %s: %s\n' "$base $arch $kernel $abi: $program $name" "${reason:-it did not say why}" ;;
+		*)	failed=$((failed + 1))
+			failures+=("$base $arch $kernel $abi: $program $name")
+			printf 'FAIL  %s %s\n' "$base $arch $kernel $abi: $program $name" "$reason"
+			grep -F -A40 -- "$name" "$dir/$program.tap" 2>/dev/null | sed -n "/RUN .*$name/,/ok /p" | head -n 12 | sed 's/^/      /' || : ;;
+		esac
+	done <"$dir/tests"
+	awk -v what="$base $arch $kernel $abi" '
+		{ n[$2 " " $1]++; seen[$2] = 1 }
+		END {
+			for (p in seen)
+				printf "ok    %s: %s: %d passed, %d failed, %d skipped\n", what, p,
+					n[p " ok"], n[p " FAIL"], n[p " skip"]
+		}' "$dir/tests" | sort | sed '/ 0 failed,/!s/^ok   /FAIL /'
+}
+
+# row_table: design row -> tests -> result, over the ABIs.
+row_table() {
+	local abi
+	printf '\n%s\n' "$base $arch: rows of the design, and their tests in all ABIs"
+	for abi in $(arch_abis "$arch"); do
+		cat "$BUILD/$base/$arch/selftests/results-series-$abi/tests" 2>/dev/null || :
+	done | awk '
+		{
+			name = $3
+			while (match(name, /[IMD][0-9]+_/)) {
+				row = substr(name, RSTART, RLENGTH - 1)
+				name = substr(name, RSTART + RLENGTH)
+				n[row]++
+				r[row " " $1]++
+				if (index(where[row], $2) == 0)
+					where[row] = where[row] " " $2
+			}
+		}
+		END {
+			for (row in n)
+				printf "%s %d %d %d %d%s\n", row, n[row], r[row " ok"], r[row " FAIL"], r[row " skip"], where[row]
+		}' | sort -k1.1,1.1 -k1.2n | awk '
+		{
+			programs = $6
+			for (i = 7; i <= NF; i++)
+				programs = programs ", " $i
+			printf "  %-4s %4d tests: %4d passed, %d failed, %d skipped   %s\n", $1, $2, $3, $4, $5, programs
+		}'
+	echo
+}
+
+# The defects of Linux's own version that the series does not have: their
+# tests fail on stock, every one of them.
+stock_has_its_defects() {
+	local dir
+	dir=$(HEADERS=series "$TOP/harness/selftests.sh" run "$base" "$arch" stock x86_64 \
+		lock-on-fault-race lock-on-fault-special lock-on-fault-vma)
+	for defect in D1 D2 D3 D6 D7; do
+		printf '%s: %s of %s tests fail on stock\n' "$defect" \
+			"$(grep -cE "^FAIL .*${defect}_" "$dir/tests")" "$(grep -cE "${defect}_" "$dir/tests")"
+	done | tee "$SCRATCH/defects"
+	! grep ': 0 of' "$SCRATCH/defects"
+	# and it is only these
+	! grep -E '^FAIL ' "$dir/tests" | grep -vE 'D[0-9]+_'
+}
+
+# Linux's own tests, from the stock tag and not from here: what passes on
+# stock passes on the series.
+oracle() {
+	local out=$BUILD/$base/$arch/oracle kernel name image
+	local theirs=$BUILD/$base/src/stock/tools/testing/selftests/vm
+	. "$TOP/harness/treelib.sh"
+	"$TOP/harness/tree.sh" "$base"
+	kernel_source stock
+	"$TOP/harness/selftests.sh" build "$base" "$arch" stock x86_64
+	mkdir -p "$out"
+	for name in mlock2-tests on-fault-limit mlock-random-test; do
+		gcc -O2 -w -static -D_GNU_SOURCE -isystem "$BUILD/$base/$arch/headers-stock/usr/include" \
+			-I"$BUILD/$base/src/stock" -o "$out/$name" "$theirs/$name.c" -lcap -lrt
+	done
+	cat >"$SCRATCH/oracle" <<-'END'
+	for p; do
+		case $p in
+		*/on-fault-limit) setpriv --reuid=65534 --regid=65534 --clear-groups "$p" ;;
+		*) "$p" ;;
+		esac
+		echo "RESULT ${p##*/} $?"
+	done
+	END
+	for kernel in stock series; do
+		image=$("$TOP/harness/kernel.sh" "$base" "$arch" "$kernel")
+		"$TOP/harness/guest.sh" --arch "$arch" --image "$image" --timeout 300 -- sh "$SCRATCH/oracle" \
+			"$out"/mlock2-tests "$out"/on-fault-limit "$out"/mlock-random-test "$(command -v setpriv)" |
+			tee "$SCRATCH/oracle-$kernel"
+	done
+	grep '^RESULT .* 0$' "$SCRATCH/oracle-stock" >"$SCRATCH/must" || { echo "nothing passes on stock"; return 1; }
+	while read -r line; do
+		grep -qxF "$line" "$SCRATCH/oracle-series" || { echo "passes on stock only: $line"; return 1; }
+	done <"$SCRATCH/must"
+	[ "$(wc -l <"$SCRATCH/must")" = 3 ]
+}
+
+# Lines of ours that stock had where the baseline took them out.  What an
+# interface forces is no matter of choice: the declarations of a system call,
+# its name in a trace, the one way to call it.
+forced='^ ?(SYSCALL_DEFINE[0-9]\(mlock|__SYSCALL\(__NR_mlock2|asmlinkage long sys_mlock2|\{VM_LOCKONFAULT, |return syscall\(__NR_mlock2, start, len, flags\);$)'
+code_lines() {
+	grep -E "^\\$1[^$1]" | cut -c2- | tr -s ' \t' ' ' | awk 'length($0) > 24' |
+		grep -vE '^ ?(\*|/\*|//|#define|#include|[0-9]+ )' | sort -u
+}
+own_lines() {
+	local tree=$BUILD/$base/tree
+	kgit "$tree" diff stock baseline | code_lines - >"$SCRATCH/gone"
+	kgit "$tree" diff baseline series | code_lines + >"$SCRATCH/ours"
+	[ -s "$SCRATCH/gone" ] && [ -s "$SCRATCH/ours" ]
+	comm -12 "$SCRATCH/gone" "$SCRATCH/ours" | grep -vE "$forced" | grep -vE '^ ?unsigned long start, end;$' |
+		tee "$SCRATCH/pasted"
+	[ ! -s "$SCRATCH/pasted" ]
+	# and no file of ours is one of stock's
+	while read -r f; do
+		! kgit "$tree" cat-file -e "stock:$f" 2>/dev/null || ! kgit "$tree" show "stock:$f" | cmp -s - "$TOP/$f"
+	done < <(all_series_files "$TOP/patches/linux-$base/series")
+}
+
+planted_faults() { "$TOP/harness/faults.sh" "$base" "$arch"; }
+
+checks_of_the_selftests() {
+	local abi
+	. "$TOP/harness/treelib.sh"
+	. "$TOP/harness/archlib.sh"
+	t "$base: no line pasted from stock" own_lines
+	for abi in $(arch_abis "$arch"); do
+		selftests_on series "$abi"
+	done
+	t "$base $arch: the tests of D1, D2, D3, D6, D7 fail on stock" stock_has_its_defects
+	t "$base $arch: what Linux's own tests pass on stock they pass on series" oracle
+	[ ! -x "$TOP/harness/faults.sh" ] ||
+		t "$base $arch: the tests can fail: planted faults" planted_faults
+	row_table
+}

@@ -1,0 +1,130 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# selftests.sh build BASE ARCH KERNEL ABI
+#	compile the selftests that the series adds against KERNEL's headers, and
+#	print the directory that they are in
+# selftests.sh run BASE ARCH KERNEL ABI [PROGRAM...]
+#	run them (or those named) on KERNEL, in one boot; prints the directory
+#	of the results last: results/PROGRAM.tap, and results/tests with a line
+#	for each test: ok|FAIL|skip, program, test, reason
+#
+# HEADERS=KERNEL takes another kernel's headers: a kernel without lock on fault
+# has none of its numbers.
+. "$(dirname "$0")/lib.sh"
+
+verb=${1:-} base=${2:-} arch=${3:-} kernel=${4:-} abi=${5:-}
+[ $# -ge 5 ] || die "usage: selftests.sh build|run BASE ARCH KERNEL ABI [PROGRAM...]"
+shift 5
+check_base "$base"
+check_arch "$arch"
+check_kernel "$kernel"
+. "$TOP/harness/treelib.sh"
+. "$TOP/harness/archlib.sh"
+headers_of=${HEADERS:-$kernel}
+# shellcheck disable=SC2046 # a list of words
+one_of ABI "$abi" $(arch_abis "$arch")
+"$TOP/harness/deps.sh" kernel check
+bin=$BUILD/$base/$arch/selftests/$headers_of-$abi
+scratch
+
+# The headers that "make headers_install" would install, in the build's own
+# directory: libc's know mlock2 on every kernel.
+headers() {
+	local obj=$BUILD/$base/$arch/headers-$headers_of id
+	[ -d "$TREE/.git" ] || "$TOP/harness/tree.sh" "$base"
+	id=$(build_id "$headers_of")
+	lock "$base-$arch-headers-$headers_of"
+	if [ "$(cat "$obj/id" 2>/dev/null)" != "$id" ]; then
+		kernel_source "$headers_of"
+		step HEADERS "$base $arch $headers_of"
+		rm -rf "$obj"
+		mkdir -p "$obj"
+		env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s -C "$BUILD/$base/src/$headers_of" O="$obj" \
+			ARCH="$(arch_karch "$arch")" -j"${JOBS:-$(nproc)}" headers >"$SCRATCH/headers" 2>&1 ||
+			{ tail -n 5 "$SCRATCH/headers" >&2; die "could not make the headers of $headers_of$(disk_hint "$BUILD")"; }
+		printf '%s\n' "$id" >"$obj/id"
+	fi
+	include=$obj/usr/include
+}
+
+build() {
+	local src=$TOP/tools/testing/selftests/vm f out
+	local -a cc
+	headers
+	read -ra cc < <(arch_abi_cc "$arch" "$abi")
+	lock "$base-$arch-selftests-$headers_of-$abi"
+	mkdir -p "$bin"
+	for f in "$src"/*.c; do
+		out=$bin/$(basename "$f" .c)
+		[ -z "$(find "$src" "$include/asm/unistd.h" -newer "$out" 2>/dev/null | head -n 1)" ] && [ -e "$out" ] && continue
+		step CC "$(basename "$out") ($headers_of, $abi)"
+		"${cc[@]}" -O2 -Wall -Wextra -Wno-unused-parameter -Werror -static -pthread -D_GNU_SOURCE \
+			-isystem "$include" -I"$BUILD/$base/src/$headers_of/tools/testing/selftests/vm" \
+			-o "$out.new" "$f" >&2 || die "$(basename "$f") does not compile for $abi"
+		mv "$out.new" "$out"
+	done
+	printf '%s\n' "$bin"
+}
+
+# One line for each test, out of TAP as kselftest_harness.h prints it.
+tests_of() {
+	awk -v program="$1" '
+		/^(not )?ok [0-9]+ / {
+			state = /^not / ? "FAIL" : / # SKIP/ ? "skip" : "ok"
+			sub(/^(not )?ok [0-9]+ (- )?/, "")
+			reason = ""
+			if (match($0, / *# (SKIP)? */)) {
+				reason = substr($0, RSTART + RLENGTH)
+				$0 = substr($0, 1, RSTART - 1)
+			}
+			print state, program, $1, reason
+			seen = 1
+		}
+		END { if (!seen) print "FAIL", program, "(no_test_ran)" }'
+}
+
+run() {
+	local image results program status
+	local -a programs
+	image=$("$TOP/harness/kernel.sh" "$base" "$arch" "$kernel")
+	build >/dev/null
+	results=$BUILD/$base/$arch/selftests/results-$kernel-$abi
+	rm -rf "$results"
+	mkdir -p "$results"
+	if [ $# -gt 0 ]; then
+		programs=("${@/#/$bin/}")
+	else
+		mapfile -t programs < <(for f in "$TOP"/tools/testing/selftests/vm/*.c; do echo "$bin/$(basename "$f" .c)"; done)
+	fi
+	cat >"$SCRATCH/all" <<-'END'
+	for p; do
+		echo "PROGRAM ${p##*/}"
+		"$p" 2>&1
+		echo "STATUS $?"
+	done
+	END
+	step RUN "$base $arch $kernel: ${#programs[@]} programs, $abi"
+	status=0
+	"$TOP/harness/guest.sh" --arch "$arch" --image "$image" --mem "${MEM:-2G}" --smp 2 --timeout "${TIMEOUT:-600}" \
+		-- sh "$SCRATCH/all" "${programs[@]}" >"$results/output" || status=$?
+	awk -v dir="$results" '
+		/^PROGRAM / { name = $2; next }
+		/^STATUS / { print name, $2 >(dir "/status"); name = ""; next }
+		name != "" { print >(dir "/" name ".tap") }' "$results/output"
+	for program in "${programs[@]}"; do
+		program=${program##*/}
+		[ ! -e "$results/$program.tap" ] || tests_of "$program" <"$results/$program.tap"
+		# a program that died says less than it should have
+		grep -qE "^$program [01]$" "$results/status" 2>/dev/null ||
+			echo "FAIL $program (ended_early) status $(awk -v p="$program" '$1 == p { print $2 }' "$results/status" 2>/dev/null)"
+	done >"$results/tests"
+	[ "$status" = 0 ] || echo "FAIL guest (the_guest_failed) status $status" >>"$results/tests"
+	printf '%s\n' "$results"
+}
+
+case $verb in
+build)	build ;;
+run)	run "$@" ;;
+*)	die "selftests.sh: build or run, not '$verb'" ;;
+esac
