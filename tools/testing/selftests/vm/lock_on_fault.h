@@ -795,11 +795,12 @@ static inline bool write_file(const char *path, const char *text)
 /*
  * Have every CPU push out its batches of pages on their way to or between the
  * LRU lists, those on their way to the unevictable one included.  There is no
- * call for that, but two that cannot do without (seen in 5.10 and 6.1):
+ * call for that, but two that cannot do without (as of 6.1):
  *
  * - POSIX_FADV_DONTNEED that could not drop some page takes it to be in
  *   another CPU's batch and calls lru_add_drain_all() (mm/fadvise.c).  A page
- *   that is mapped is never dropped, so map one.  Shared memory ignores the
+ *   that is mapped is never dropped, so map one, and a page under writeback
+ *   is passed over, so write it back first.  Shared memory ignores the
  *   advice: this takes a file on a real file system.  Nothing else happens
  *   and no privilege is needed.
  * - /proc/sys/vm/compact_memory starts with lru_add_drain_all()
@@ -820,7 +821,7 @@ static inline bool drain_lru(void)
 		p = mmap(NULL, page_size(), PROT_READ, MAP_SHARED, fd, 0);
 		if (p != MAP_FAILED) {
 			touch_read(p, page_size());
-			ok = page_present(p) &&
+			ok = page_present(p) && !fsync(fd) &&
 			     !posix_fadvise(fd, 0, page_size(),
 					    POSIX_FADV_DONTNEED) &&
 			     page_present(p);
