@@ -70,6 +70,8 @@ build() {
 # One line for each test, out of TAP as kselftest_harness.h prints it.
 tests_of() {
 	awk -v program="$1" '
+		# the line of a skip has its reason, but not its name
+		/^# +RUN / { running = $3 }
 		/^(not )?ok [0-9]+ / {
 			state = /^not / ? "FAIL" : / # SKIP/ ? "skip" : "ok"
 			sub(/^(not )?ok [0-9]+ (- )?/, "")
@@ -78,7 +80,7 @@ tests_of() {
 				reason = substr($0, RSTART + RLENGTH)
 				$0 = substr($0, 1, RSTART - 1)
 			}
-			print state, program, $1, reason
+			print state, program, ($1 == "" ? running : $1), reason
 			seen = 1
 		}
 		END { if (!seen) print "FAIL", program, "(no_test_ran)" }'
