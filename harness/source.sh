@@ -108,6 +108,7 @@ refresh_lists() {
 
 from_debian() {
 	local want=${REVISION:-} deb offered tmp
+	scratch # and with it the traps: an interrupt must not leave half a download
 	if [ -z "$want" ] && [ -r "$recorded" ]; then
 		read -r want <"$recorded"
 	fi
@@ -119,7 +120,7 @@ from_debian() {
 			[ -n "$want" ] ||
 				die "$package is not on this system's mirror any more; use KSRC=/path/to/linux-$base"
 		else
-			want=$(cd "$CACHE/source" 2>/dev/null && printf '%s\n' "${package}"_*.deb | sort -V | tail -n 1)
+			want=$(cd "$CACHE/source" 2>/dev/null && printf '%s\n' "${package}"_*.deb | sort -V | tail -n 1) || :
 			want=${want#"${package}"_}
 			want=${want%_all.deb}
 			[ -n "$want" ] && [ "$want" != '*.deb' ] ||

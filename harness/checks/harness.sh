@@ -100,7 +100,7 @@ in_tree() { git -C "$tree" -c user.name="A Developer" -c user.email=dev@localhos
 
 broken_patch() {
 	scenario
-	sed -i '0,/^-[^-]/s/^-[^-].*/-this line is in no kernel/' patches/linux-6.1/0001-*.patch
+	sed -i 's/^-static int do_mlock(.*/-this line is in no kernel/' patches/linux-6.1/0001-*.patch
 	says "0001-mm-mlock-Refactor" make tree
 	says "does not apply to mm/mlock.c" make tree
 	git checkout -q patches
