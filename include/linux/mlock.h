@@ -3,8 +3,9 @@
 #define _LINUX_MLOCK_H
 
 /*
- * What lock flags ask of populate, fault and accounting: the one place that
- * decides.  Callers ask the helpers below and do not test the flags.
+ * What the mode of a lock asks of populate, fault and accounting: the one
+ * place that decides.  Where the mode matters, callers ask the helpers below
+ * and do not test the flags.
  *
  * A mapping is locked by VM_LOCKED.  VM_LOCKONFAULT modifies that lock and
  * means nothing by itself, so it is never set alone:
@@ -119,7 +120,8 @@ static inline long lock_charge(vm_flags_t oldflags, vm_flags_t newflags,
 
 /**
  * enum populate_for - who asks for pages to be faulted in
- * @POPULATE_FOR_LOCK: a plain lock, of a range or of what is mapped anew
+ * @POPULATE_FOR_LOCK: a plain lock, of a range or of what is mapped anew;
+ *	and what remap_file_pages() maps, of its own accord
  * @POPULATE_FOR_CALLER: the program itself, by MAP_POPULATE
  *
  * A lock on fault never asks.  MADV_POPULATE_READ and MADV_POPULATE_WRITE ask
@@ -136,9 +138,10 @@ enum populate_for {
  * @flags: flags of the VMA that the request has come to
  *
  * A populate runs after the mmap_lock was dropped, so it may find mappings
- * that are not what its caller locked.  One that is locked on fault by now
- * was locked by a later call, and that call has the last word over an
- * earlier lock; never over the program's explicit wish.
+ * that are not what its caller locked.  One that its caller made a plain lock
+ * and that is locked on fault by now was locked by a later call, and that call
+ * has the last word over an earlier lock; never over the program's explicit
+ * wish.
  *
  * Return: whether the mapping may be populated.
  */
