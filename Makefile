@@ -14,11 +14,11 @@ TIMEOUT	?= 600
 override RUN := $(value RUN)
 export BASE ARCH KERNEL RUN MEM SMP TIMEOUT KSRC REVISION FULL
 
-.PHONY: help run check check-all tree export kernel guest shell clean
+.PHONY: help run check check-all check-series tree export series kernel guest shell clean
 .NOTPARALLEL:
 
 help:
 	@harness/front.sh help
 
-run check check-all tree export kernel guest shell clean:
+run check check-all check-series tree export series kernel guest shell clean:
 	@harness/front.sh $@

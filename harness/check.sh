@@ -55,6 +55,7 @@ for pair; do
 	base=${pair%%:*} arch=${pair##*:}
 	"$TOP/harness/deps.sh" "$arch"
 	checks_of_the_patches
+	checks_of_the_series
 	checks_of_the_guest
 	checks_of_the_selftests
 done
