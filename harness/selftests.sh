@@ -10,7 +10,8 @@
 #	for each test: ok|FAIL|skip, program, test, reason
 #
 # HEADERS=KERNEL takes another kernel's headers: a kernel without lock on fault
-# has none of its numbers.
+# has none of its numbers.  IMAGE=FILE AS=NAME runs them on a kernel that is
+# none of the three, and keeps the results under that name.
 . "$(dirname "$0")/lib.sh"
 
 verb=${1:-} base=${2:-} arch=${3:-} kernel=${4:-} abi=${5:-}
@@ -89,9 +90,10 @@ tests_of() {
 run() {
 	local image results program status
 	local -a programs
-	image=$("$TOP/harness/kernel.sh" "$base" "$arch" "$kernel")
+	image=${IMAGE:-}
+	[ -n "$image" ] || image=$("$TOP/harness/kernel.sh" "$base" "$arch" "$kernel")
 	build >/dev/null
-	results=$BUILD/$base/$arch/selftests/results-$kernel-$abi
+	results=$BUILD/$base/$arch/selftests/results-${AS:-$kernel}-$abi
 	rm -rf "$results"
 	mkdir -p "$results"
 	if [ $# -gt 0 ]; then
