@@ -62,9 +62,37 @@ mails_are_mails() {
 	grep -q '^Figures$' "$SCRATCH"/series/0000-*
 }
 
+# The letter has the figures that were measured, and none if none were.
+figures_are_measured() {
+	local clone=$SCRATCH/figures
+	cp -r "$COPY" "$clone"
+	rm -rf "$clone/out" "$clone/build"
+	"$clone/harness/figures.sh" "$base" >"$SCRATCH/letter"
+	grep -x 'No figures were measured for this letter.' "$SCRATCH/letter"
+	! grep '[0-9]' "$SCRATCH/letter"
+	mkdir "$clone/out"
+	cat >"$clone/out/bench-$base-x86_64.json" <<-END
+	{"base": "$base", "arch": "x86_64", "revision": "$base.1-1", "machine": "a machine", "file_mib": 256, "reads": 750000,
+	 "strategies": [{"name": "onfault",
+	  "stock": {"available": true, "setup_ns": 1234567, "processing_ns": 77000000},
+	  "series": {"available": false, "reason": "none"}}],
+	 "lock": [{"name": "munlock", "per": "call", "stock": 2000, "series": 1000.5}],
+	 "unused": [{"name": "fork", "per": "call", "baseline": null, "series": 5}]}
+	END
+	"$clone/harness/figures.sh" "$base" | tee "$SCRATCH/letter"
+	grep -qF "Linux $base ($base.1-1), x86_64:" "$SCRATCH/letter"
+	tr -s ' ' <"$SCRATCH/letter" | grep -x ' onfault 1.235 - 77.000 -'
+	tr -s ' ' <"$SCRATCH/letter" | grep -x ' munlock 2000.0 1000.5 -49.98 %'
+	tr -s ' ' <"$SCRATCH/letter" | grep -x ' fork - 5.0 -'
+	! grep -E '.{76}' "$SCRATCH/letter"
+	echo 'no figures' >"$clone/out/bench-$base-x86_64.json"
+	says "is not what make bench writes" "$clone/harness/figures.sh" "$base"
+}
+
 checks_of_the_series() {
 	t "$base: series: without a name for Signed-off-by: one line" no_mailer
 	t "$base: series: a letter and all patches" series_is_written
 	t "$base: series: as mails: headers, widths, one Signed-off-by, no review tags" mails_are_mails
+	t "$base: series: figures are those of make bench, or none" figures_are_measured
 	t "$base: series: git am on stock gives the tag's tree" applies_to_stock
 }
