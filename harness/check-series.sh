@@ -43,7 +43,8 @@ has_flags() { at "$1" '#define[[:space:]]+MLOCK_ONFAULT' include/uapi/asm-generi
 warnings_of() { "$TOP/harness/warnings.sh" "$base" "$arch" "$1" >"$SCRATCH/warnings-$1" 2>"$SCRATCH/warn.err" 3>&-; }
 no_new_warnings() {
 	local touched
-	touched=$(kgit "$TREE" diff --name-only "$1^" "$1" -- ':!tools' ':!Documentation' ':!MAINTAINERS' ':!arch' "arch/$srcarch")
+	touched=$(kgit "$TREE" diff --name-only "$1^" "$1" -- ':!tools' ':!Documentation' ':!MAINTAINERS' |
+		awk -F/ -v mine="$srcarch" '$1 != "arch" || $2 == mine')
 	[ -n "$touched" ] || skip "touches nothing that a kernel for $arch is made of"
 	warnings_of "$1" || { cat "$SCRATCH/warn.err"; return 1; }
 	comm -13 "$SCRATCH/warnings-$parent" "$SCRATCH/warnings-$1" | tee "$SCRATCH/new"
@@ -178,6 +179,39 @@ pages() {
 	[ ! -s "$SCRATCH/new" ]
 }
 
+#
+# The mails, on a Linux that has none of Debian's patches.  The revision is the
+# oldest that is offered: that one's source package is on the mirror as well.
+#
+plain_linux() {
+	local revision tarball clone=$SCRATCH/clone plain=$SCRATCH/plain tree
+	[ -z "${KSRC:-}" ] || skip "KSRC is the caller's own source"
+	revision=$("$TOP/harness/source.sh" "$base" offered | head -n 1)
+	[ -n "$revision" ] || skip "the mirror does not answer"
+	tarball=$("$TOP/harness/source.sh" "$base" plain "$revision" 2>&3) || skip "the mirror has no plain Linux ${revision%-*}"
+	mkdir -p "$clone" "$plain"
+	git ls-files -z -co --exclude-standard | tar --null --ignore-failed-read -T - -c 2>/dev/null | tar -x -C "$clone"
+	git -C "$clone" init -q # the mailer is who git says, there as here
+	git -C "$clone" config user.name "$(git config user.name || echo A Mailer)"
+	git -C "$clone" config user.email "$(git config user.email || echo mailer@localhost)"
+	REVISION=$revision "$clone/harness/series.sh" "$base" "$SCRATCH/mails" 2>&3 3>&-
+	tree=$clone/build/$base/tree
+	kgit "$tree" diff --name-only --diff-filter=MD stock series >"$SCRATCH/touched"
+	mapfile -t files <"$SCRATCH/touched"
+	tar -xf "$tarball" -C "$plain" --strip-components=1 --wildcards --no-wildcards-match-slash "${files[@]/#/*/}"
+	# Debian does patch some of these files
+	while read -r f; do
+		kgit "$tree" show "stock:$f" | cmp -s - "$plain/$f" || echo "Debian's $f is another one"
+	done <"$SCRATCH/touched" | tee "$SCRATCH/differ"
+	[ -s "$SCRATCH/differ" ] || { echo "this is not plain Linux"; return 1; }
+	kgit "$plain" init -q
+	kgit "$plain" add -A -f
+	kgit "$plain" -c user.name=m -c user.email=m@localhost commit -q -m "Linux ${revision%-*}"
+	find "$SCRATCH/mails" -name '*.patch' ! -name '0000-*' | sort |
+		xargs -d '\n' git -C "$plain" -c user.name=m -c user.email=m@localhost am
+	rm -rf "$clone"
+}
+
 mapfile -t commits < <(kgit "$TREE" rev-list --reverse baseline..series)
 parent=$(kgit "$TREE" rev-parse "baseline^{commit}")
 abis=$(arch_abis "$arch")
@@ -221,5 +255,6 @@ for commit in "${commits[@]}"; do
 	parent=$commit
 done
 t "$base: pages in Documentation/ that the series touches render without a new warning" pages
+t "$base: series: git am takes it on a plain Linux, without Debian's patches" plain_linux
 step DONE "in $(elapsed "$began_all")"
 verdict

@@ -6,6 +6,8 @@
 # tarball or a Debian package that holds it.
 #
 # source.sh BASE offered: list the revisions that the mirror has, oldest first.
+# source.sh BASE plain REVISION: get what that revision was made from, Linux
+# without Debian's patches; prints the tarball's path.
 #
 # KSRC=PATH uses the caller's own source instead of Debian's package, and
 # REVISION=6.1.170-3 a certain revision of the package.  Without REVISION
@@ -164,7 +166,33 @@ from_debian() {
 	printf '%s %s\n' "$(cut -d' ' -f1 "$deb.sha256")" "$deb"
 }
 
+# Source packages keep the two apart.  Only a test wants this one, so it has
+# lists of its own, and no version but those that the mirror has.
+plain() {
+	local want=$1 apt=$CACHE/apt/$base tmp tarball=$CACHE/source/linux_${1%-*}.orig.tar.xz
+	if [ ! -f "$tarball" ]; then
+		need_space "$CACHE" 400 "the download of Linux ${want%-*}"
+		refresh_lists || die "no network, and Linux ${want%-*} is not in the cache"
+		sed 's/^deb /deb-src /' "$apt/sources" >"$apt/sources-plain"
+		step DOWNLOAD "Linux ${want%-*}, without Debian's patches"
+		mkdir -p "$CACHE/source"
+		scratch
+		apt_private apt-get -o Dir::Etc::sourcelist="$apt/sources-plain" update -q >"$SCRATCH/log" 2>&1 &&
+			(cd "$SCRATCH" && apt_private apt-get -o Dir::Etc::sourcelist="$apt/sources-plain" \
+				source -q --download-only --tar-only "linux=$want") >>"$SCRATCH/log" 2>&1 &&
+			cp "$SCRATCH/${tarball##*/}" "$tarball.new" && mv "$tarball.new" "$tarball" || {
+			grep -E '^(E|Err):' "$SCRATCH/log" | head -n 2 >&2 || :
+			die "could not get the source package of $want$(disk_hint "$CACHE")"
+		}
+	fi
+	printf '%s\n' "$tarball"
+}
+
 lock "$base-source"
+if [ "${2:-}" = plain ]; then
+	plain "${3:?usage: source.sh BASE plain REVISION}"
+	exit 0
+fi
 if [ "${2:-}" = offered ]; then
 	refresh_lists || exit 0
 	apt_private apt-cache madison "$package" | awk -F' *[|] *' '{ print $2 }' | sort -Vu

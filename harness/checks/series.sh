@@ -62,6 +62,15 @@ mails_are_mails() {
 	grep -q '^Figures$' "$SCRATCH"/series/0000-*
 }
 
+# The patch that no commit is, as the others are checked.
+removal_style() {
+	cd "$BUILD/$base/tree" || exit 1
+	# the line that says who wrote it is as long as it is
+	awk 'text && /^From: / { next } /^$/ { text = 1 } { print }' "$SCRATCH"/series/0001-* >"$SCRATCH/0001.patch"
+	PATH=/usr/bin:/bin perl scripts/checkpatch.pl --strict --show-types --ignore FILE_PATH_CHANGES,NO_AUTHOR_SIGN_OFF \
+		"$SCRATCH/0001.patch"
+}
+
 # The letter has the figures that were measured, and none if none were.
 figures_are_measured() {
 	local clone=$SCRATCH/figures
@@ -93,6 +102,7 @@ checks_of_the_series() {
 	t "$base: series: without a name for Signed-off-by: one line" no_mailer
 	t "$base: series: a letter and all patches" series_is_written
 	t "$base: series: as mails: headers, widths, one Signed-off-by, no review tags" mails_are_mails
+	t "$base: series: checkpatch --strict of the patch that takes Linux's own out" removal_style
 	t "$base: series: figures are those of make bench, or none" figures_are_measured
 	t "$base: series: git am on stock gives the tag's tree" applies_to_stock
 }
