@@ -196,7 +196,11 @@ plain_linux() {
 	git -C "$clone" config user.email "$(git config user.email || echo mailer@localhost)"
 	REVISION=$revision "$clone/harness/series.sh" "$base" "$SCRATCH/mails" 2>&3 3>&-
 	tree=$clone/build/$base/tree
-	kgit "$tree" diff --name-only --diff-filter=MD stock series >"$SCRATCH/touched"
+	# what is taken out and comes back the same does not differ in the end
+	{
+		kgit "$tree" diff --name-only --diff-filter=MD stock baseline
+		kgit "$tree" diff --name-only --diff-filter=MD baseline series
+	} | sort -u >"$SCRATCH/touched"
 	mapfile -t files <"$SCRATCH/touched"
 	tar -xf "$tarball" -C "$plain" --strip-components=1 --wildcards --no-wildcards-match-slash "${files[@]/#/*/}"
 	# Debian does patch some of these files
