@@ -57,6 +57,7 @@ for pair; do
 	checks_of_the_patches
 	checks_of_the_guest
 	checks_of_the_selftests
+	checks_of_the_docs
 done
 
 [ "$failed" = 0 ] || printf 'failed: %s\n' "${failures[@]}"
