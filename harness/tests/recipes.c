@@ -116,14 +116,17 @@ static void big_file(void)
 
 static void daemon_process(void)
 {
+	long charged;
 	char *p;
 
 	must(!lock_daemon());
-	must(vm_lck() > 0);
+	charged = vm_lck();
+	must(charged > 0);
 	p = mmap(NULL, MIB, PROT_READ | PROT_WRITE,
 		 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	must(p != MAP_FAILED);
 	must(pages_present(p, MIB) == 0);
+	must(vm_lck() == charged + (long)MIB / 1024);
 }
 
 static __attribute__((noinline)) void loop(char *buffer)
@@ -141,8 +144,11 @@ static void realtime_process(void)
 {
 	struct rusage before, after;
 	char *buffer, *other;
+	long charged;
 
 	must(!lock_realtime());
+	charged = vm_lck();
+	must(charged > 0);
 	buffer = realtime_map(MIB);
 	must(buffer);
 	must(pages_present(buffer, MIB) == (long)MIB / sysconf(_SC_PAGESIZE));
@@ -150,6 +156,7 @@ static void realtime_process(void)
 		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	must(other != MAP_FAILED);
 	must(pages_present(other, MIB) == 0);
+	must(vm_lck() == charged + 2 * (long)MIB / 1024);
 	must(!getrusage(RUSAGE_SELF, &before));
 	loop(buffer);
 	must(!getrusage(RUSAGE_SELF, &after));
