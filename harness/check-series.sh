@@ -73,8 +73,10 @@ tests_compile() {
 #
 kernel_of() {
 	(
+		# a build removes its own scratch directory
+		keep=$SCRATCH SCRATCH=
 		build_kernel step "$(build_id "$1")" kernel_source step "$1" 2>&3
-		cp "$image" "$SCRATCH/image-$1"
+		cp "$image" "$keep/image-$1"
 	)
 }
 guest() { "$TOP/harness/guest.sh" --arch "$arch" --image "$SCRATCH/image-$1" --mem "${MEM:-512M}" --timeout 300 -- "${@:2}" 3>&-; }
@@ -161,9 +163,10 @@ pages_of() {
 	kgit "$TREE" archive "$1" -- Documentation/conf.py Documentation/sphinx scripts/kernel-doc | tar -x -C "$dir"
 	while read -r f; do
 		kgit "$TREE" cat-file -e "$1:$f" 2>/dev/null || continue
-		kgit "$TREE" show "$1:$f" >"$dir/src/$(tr / - <<<"${f#Documentation/}")"
+		mkdir -p "$dir/src/$(dirname "${f#Documentation/}")"
+		kgit "$TREE" show "$1:$f" >"$dir/src/${f#Documentation/}"
 	done <"$SCRATCH/pages"
-	{ printf 'Pages\n=====\n\n.. toctree::\n   :glob:\n\n   *\n'; } >"$dir/src/index.rst"
+	{ printf 'Pages\n=====\n\n.. toctree::\n   :glob:\n\n   **\n'; } >"$dir/src/index.rst"
 	(cd "$dir" && srctree="$dir" sphinx-build -q -b html -c Documentation -D version="$base" -D release="$base" \
 		-D kerneldoc_srctree="$TREE" -D kerneldoc_bin="$dir/scripts/kernel-doc" src html) >"$SCRATCH/sphinx" 2>&1 ||
 		{ tail -n 5 "$SCRATCH/sphinx"; return 1; }
