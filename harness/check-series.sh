@@ -72,12 +72,9 @@ tests_compile() {
 # Kernels.
 #
 kernel_of() {
-	(
-		# a build removes its own scratch directory
-		keep=$SCRATCH SCRATCH=
-		build_kernel step "$(build_id "$1")" kernel_source step "$1" 2>&3
-		cp "$image" "$keep/image-$1"
-	)
+	local keep=$SCRATCH
+	build_kernel step "$(build_id "$1")" kernel_source step "$1" 2>&3
+	cp "$image" "$keep/image-$1"
 }
 guest() { "$TOP/harness/guest.sh" --arch "$arch" --image "$SCRATCH/image-$1" --mem "${MEM:-512M}" --timeout 300 -- "${@:2}" 3>&-; }
 

@@ -50,8 +50,11 @@ check_kernel() { one_of KERNEL "$1" $KERNELS; }
 # Files made for the time of one call.  One directory, removed however the
 # call ends; scripts that start something add to on_exit.
 SCRATCH=
+SCRATCH_OF=
 scratch() {
-	[ -n "$SCRATCH" ] && return
+	# a subshell has its own: its end must not remove what others work in
+	[ "$SCRATCH_OF" != "$BASHPID" ] || return 0
+	SCRATCH_OF=$BASHPID
 	mkdir -p "$BUILD" 2>/dev/null || die "cannot write in $TOP"
 	SCRATCH=$(mktemp -d "$BUILD/tmp.XXXXXX") ||
 		die "cannot make a directory in $BUILD$(disk_hint "$TOP")"
