@@ -100,6 +100,16 @@ answers() {
 	END
 }
 
+# Plain locks, which the series must not change.
+plain_locks() {
+	local status=0
+	"$(arch_cross "$arch")gcc" -O2 -Wall -static -o "$SCRATCH/plain-lock" "$TOP/harness/tests/plain-lock.c"
+	guest "$1" "$SCRATCH/plain-lock" >"$SCRATCH/plain-$1" || status=$?
+	diff "$SCRATCH/plain-$first" "$SCRATCH/plain-$1" || status=1
+	[ $status = 0 ] || cat "$SCRATCH/plain-$1"
+	return $status
+}
+
 # suite COMMIT ABI: the tests of the series' end; the results' directory
 suite() {
 	IMAGE=$SCRATCH/image-$1 AS=step HEADERS=series MEM=2G \
@@ -217,7 +227,8 @@ plain_linux() {
 }
 
 mapfile -t commits < <(kgit "$TREE" rev-list --reverse baseline..series)
-parent=$(kgit "$TREE" rev-parse "baseline^{commit}")
+first=$(kgit "$TREE" rev-parse "baseline^{commit}")
+parent=$first
 abis=$(arch_abis "$arch")
 abi=${abis%% *}
 nr=0
@@ -225,6 +236,7 @@ nr=0
 t "$base $arch: baseline: compiles with W=1 and sparse" warnings_of "$parent"
 t "$base $arch: baseline: builds" kernel_of "$parent"
 t "$base $arch: baseline: boots, answers as if lock on fault had never been" answers "$parent"
+t "$base $arch: baseline: plain locks" plain_locks "$parent"
 t "$base $arch: baseline: what passes on it" passing "$parent" "$abi"
 for commit in "${commits[@]}"; do
 	nr=$((nr + 1))
@@ -240,6 +252,7 @@ for commit in "${commits[@]}"; do
 	if [ "$(build_id "$commit")" != "$(build_id "$commit^")" ]; then
 		t "$what: builds" kernel_of "$commit"
 		t "$what: boots, answers as it has to at this point" answers "$commit"
+		t "$what: plain locks work as on baseline" plain_locks "$commit"
 		if has_call "$commit" && has_flags "$commit"; then
 			t "$what: the demonstration" demonstration "$commit"
 			for abi in $abis; do
@@ -249,7 +262,8 @@ for commit in "${commits[@]}"; do
 			abi=${abis%% *}
 		else
 			t "$what: what passes on its parent passes on it" nothing_lost "$commit" "$abi"
-			printf '      %s: those of the rest need the flags\n' "$(count "$SCRATCH/suite-$commit")"
+			printf '      %s of the %s tests of the whole series; the others need the flags\n' \
+				"$(wc -l <"$SCRATCH/passing-$commit")" "$(wc -l <"$SCRATCH/suite-$commit")"
 		fi
 	else
 		# the same kernel as its parent's
