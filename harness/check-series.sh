@@ -258,6 +258,8 @@ for commit in "${commits[@]}"; do
 			for abi in $abis; do
 				t "$what: the full suite passes, $abi programs" all_pass "$commit" "$abi"
 				printf '      %s\n' "$(count "$SCRATCH/suite-$commit")"
+				sed -n 's/^skip /      skip  /p' "$SCRATCH/suite-$commit"
+				skipped=$((skipped + $(grep -c '^skip ' "$SCRATCH/suite-$commit" || :)))
 			done
 			abi=${abis%% *}
 		else
