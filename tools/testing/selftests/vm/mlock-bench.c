@@ -16,13 +16,16 @@
  * not, and has no opinion on it.
  */
 #include "lock_on_fault.h"
+#include <err.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <sys/time.h>
 #include <sys/utsname.h>
 #include <time.h>
+
+#ifndef ARRAY_SIZE
+#define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
+#endif
 
 #define MIB		(1024 * 1024ULL)
 #define MAX_RUNS	1000
@@ -52,7 +55,7 @@ static const struct strategy {
 	{ "onfault", ON_FAULT, 0, "mlock2(MLOCK_ONFAULT) of the whole mapping" },
 };
 
-#define NR_STRATEGIES	(sizeof(strategies) / sizeof(strategies[0]))
+#define NR_STRATEGIES	ARRAY_SIZE(strategies)
 
 /* What the process of a run leaves behind; sizes are -1 where unknown */
 struct result {
@@ -94,17 +97,10 @@ static struct {
 static struct result *result;	/* shared with the process of the run */
 static size_t handler_batch;
 
-static void __attribute__((format(printf, 1, 2), noreturn))
-die(const char *format, ...)
+/* For printf(), who knows no uint64_t without help */
+static unsigned long long ull(uint64_t number)
 {
-	va_list args;
-
-	fputs("mlock-bench: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	exit(1);
+	return number;
 }
 
 static uint64_t now_ns(void)
@@ -206,8 +202,7 @@ static void raise_map_count(void)
 	snprintf(text, sizeof(text), "%ld", want);
 	if (!write_file(MAX_MAP_COUNT, text)) {
 		map_count_before[0] = '\0';
-		die("cannot raise vm.max_map_count to %ld: %s", want,
-		    strerror(errno));
+		err(1, "cannot raise vm.max_map_count to %ld", want);
 	}
 	atexit(restore_map_count);
 	signal(SIGINT, restore_on_signal);
@@ -216,7 +211,7 @@ static void raise_map_count(void)
 }
 
 /* The process of a run ends here if a call fails.  */
-static void __attribute__((noreturn)) give_up(const char *call, int error)
+static void give_up(const char *call, int error)
 {
 	long limit = max_map_count(), now;
 	struct rlimit lim = { RLIM_INFINITY, RLIM_INFINITY };
@@ -234,8 +229,8 @@ static void __attribute__((noreturn)) give_up(const char *call, int error)
 		snprintf(why, size,
 			 "%s: %s: RLIMIT_MEMLOCK is %llu kB, the file has %llu kB; see ulimit -l",
 			 call, strerror(error),
-			 (unsigned long long)lim.rlim_cur / 1024,
-			 (unsigned long long)opt.size / 1024);
+			 ull(lim.rlim_cur / 1024),
+			 ull(opt.size / 1024));
 	else if (error == ENOSYS)
 		snprintf(why, size, "%s: %s: %s", call, strerror(error),
 			 HEADERS_HAVE_MLOCK2 ? "the kernel has no lock on fault" :
@@ -414,7 +409,7 @@ static void stop(const struct mark *m, enum phase phase)
 	result->major[phase] = usage.ru_majflt - m->usage.ru_majflt;
 }
 
-static void __attribute__((noreturn)) run(const struct strategy *s, int fd)
+static void run(const struct strategy *s, int fd)
 {
 	uint64_t state = random_start(opt.seed), left = opt.reads, part;
 	int prot = s->how == HANDLER ? PROT_NONE : PROT_READ;
@@ -467,18 +462,18 @@ static void fill_file(int fd)
 	size_t done, i, len;
 
 	for (done = 0; done < opt.size; done += len) {
-		for (i = 0; i < sizeof(block) / sizeof(block[0]); i++)
+		for (i = 0; i < ARRAY_SIZE(block); i++)
 			block[i] = next_random(&state);
 		len = opt.size - done < sizeof(block) ? opt.size - done :
 			sizeof(block);
 		if (write(fd, block, len) != (ssize_t)len)
-			die("cannot write a file of %zu MiB: %s",
-			    (size_t)(opt.size / MIB), strerror(errno));
+			err(1, "cannot write a file of %llu MiB",
+			    ull(opt.size / MIB));
 		progress("writing the file", 0,
 			 (int)(done / (opt.size / 100 + 1)));
 	}
 	if (fsync(fd))
-		die("fsync: %s", strerror(errno));
+		err(1, "fsync");
 }
 
 static int make_file(void)
@@ -491,7 +486,7 @@ static int make_file(void)
 	snprintf(path, sizeof(path), "%s/mlock-bench.XXXXXX", opt.dir);
 	fd = mkstemp(path);
 	if (fd < 0)
-		die("cannot make a file in %s: %s", opt.dir, strerror(errno));
+		err(1, "cannot make a file in %s", opt.dir);
 	unlink(path);
 	fill_file(fd);
 	return fd;
@@ -503,10 +498,10 @@ static int open_file(void)
 	int fd = open(opt.file, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0 || fstat(fd, &st))
-		die("%s: %s", opt.file, strerror(errno));
+		err(1, "%s", opt.file);
 	opt.size = st.st_size & ~(page_size() - 1);
 	if (!S_ISREG(st.st_mode) || !opt.size)
-		die("%s is no regular file of a page or more", opt.file);
+		errx(1, "%s is no regular file of a page or more", opt.file);
 	return fd;
 }
 
@@ -518,8 +513,7 @@ static size_t cached_pages(int fd)
 
 	map = mmap(NULL, opt.size, PROT_READ, MAP_SHARED, fd, 0);
 	if (!vec || map == MAP_FAILED || mincore(map, opt.size, vec))
-		die("cannot see what of the file is cached: %s",
-		    strerror(errno));
+		err(1, "cannot see what of the file is cached");
 	for (i = 0; i < pages; i++)
 		n += vec[i] & 1;
 	munmap(map, opt.size);
@@ -536,7 +530,7 @@ static void warm_up(int fd)
 		return;
 	for (at = 0; at < opt.size; at += sizeof(block)) {
 		if (pread(fd, block, sizeof(block), at) <= 0)
-			die("cannot read the file: %s", strerror(errno));
+			err(1, "cannot read the file");
 		progress("reading the file", 0,
 			 (int)(at / (opt.size / 100 + 1)));
 	}
@@ -549,8 +543,8 @@ static void cool_down(int fd)
 	posix_fadvise(fd, 0, opt.size, POSIX_FADV_DONTNEED);
 	left = cached_pages(fd);
 	if (left > opt.size / page_size() / 100)
-		die("%zu MiB of the file stay cached: --cold needs a file on a disk",
-		    (size_t)(left * page_size() / MIB));
+		errx(1, "%llu MiB of the file stay cached: --cold needs a file on a disk",
+		     ull(left * page_size() / MIB));
 }
 
 /* To lock more than there is ends badly, and not for us alone */
@@ -562,8 +556,8 @@ static void check_memory(int fd)
 	if (!fstatfs(fd, &fs) && fs.f_type == TMPFS_MAGIC)
 		return;
 	if (free_kb >= 0 && opt.size / 1024 > (size_t)free_kb / 10 * 9)
-		die("a file of %zu MiB is too much to lock, %ld MiB of memory are available",
-		    (size_t)(opt.size / MIB), free_kb / 1024);
+		errx(1, "a file of %llu MiB is too much to lock, %ld MiB of memory are available",
+		     ull(opt.size / MIB), free_kb / 1024);
 }
 
 static void on_alarm(int sig)
@@ -591,13 +585,13 @@ static void one_run(const struct strategy *s, struct summary *sum, int fd,
 	sigaction(SIGALRM, &act, NULL);
 	pid = fork();
 	if (pid < 0)
-		die("fork: %s", strerror(errno));
+		err(1, "fork");
 	if (!pid)
 		run(s, fd);
 	setitimer(ITIMER_REAL, &tick, NULL);
 	while (waitpid(pid, &status, 0) != pid) {
 		if (errno != EINTR)
-			die("waitpid: %s", strerror(errno));
+			err(1, "waitpid");
 		progress(s->name, nr, result->step * 100 / STEPS);
 	}
 	setitimer(ITIMER_REAL, &off, NULL);
@@ -612,7 +606,7 @@ static void one_run(const struct strategy *s, struct summary *sum, int fd,
 		return;
 	}
 	if (sum->runs && sum->last.sum != result->sum)
-		die("%s: the same reads gave another sum", s->name);
+		errx(1, "%s: the same reads gave another sum", s->name);
 	for (i = 0; i < PHASES; i++) {
 		uint64_t ns = result->ns[i];
 
@@ -643,8 +637,8 @@ static void print_human(const struct summary *sums)
 	char present[24], locked[24], mlocked[24];
 	size_t i;
 
-	printf("%llu MiB, %" PRIu64 " reads, %s cache, %d run%s\n",
-	       (unsigned long long)(opt.size / MIB), opt.reads,
+	printf("%llu MiB, %llu reads, %s cache, %d run%s\n",
+	       ull(opt.size / MIB), ull(opt.reads),
 	       opt.cold ? "cold" : "warm", opt.runs, opt.runs > 1 ? "s" : "");
 	printf("%-11s %11s %14s %10s %9s %7s %10s %10s %10s\n", "strategy",
 	       "setup ms", "processing ms", "unmap ms", "minor", "major",
@@ -680,12 +674,12 @@ static void print_json(const struct summary *sums)
 	int p;
 
 	uname(&uts);
-	printf("{\"benchmark\": \"mlock-bench\", \"kernel\": \"%s\", \"machine\": \"%s\",\n",
-	       uts.release, uts.machine);
-	printf(" \"bytes\": %llu, \"reads\": %" PRIu64 ", \"runs\": %d, \"cache\": \"%s\", \"seed\": %" PRIu64 ",\n",
-	       (unsigned long long)opt.size, opt.reads, opt.runs,
-	       opt.cold ? "cold" : "warm", opt.seed);
-	printf(" \"strategies\": [");
+	printf("{\"benchmark\": \"mlock-bench\", \"kernel\": \"%s\", ", uts.release);
+	printf("\"machine\": \"%s\",\n \"bytes\": %llu, ", uts.machine,
+	       ull(opt.size));
+	printf("\"reads\": %llu, \"runs\": %d, ", ull(opt.reads), opt.runs);
+	printf("\"cache\": \"%s\", \"seed\": %llu,\n \"strategies\": [",
+	       opt.cold ? "cold" : "warm", ull(opt.seed));
 	for (i = 0; i < NR_STRATEGIES; i++) {
 		const struct summary *sum = &sums[i];
 		const struct result *r = &sum->last;
@@ -700,13 +694,18 @@ static void print_json(const struct summary *sums)
 			continue;
 		}
 		printf("\"available\": true");
-		for (p = 0; p < PHASES; p++)
-			printf(",\n   \"%s\": {\"mean_ns\": %" PRIu64 ", \"min_ns\": %" PRIu64 ", \"max_ns\": %" PRIu64 ", \"minor_faults\": %ld, \"major_faults\": %ld}",
-			       phase_names[p], sum->total[p] / sum->runs,
-			       sum->least[p], sum->most[p], r->minor[p],
-			       r->major[p]);
-		printf(",\n   \"present_kb\": %ld, \"locked_kb\": %ld, \"mlocked_kb\": %ld, \"sum\": %" PRIu64 "}",
-		       r->present_kb, r->locked_kb, r->mlocked_kb, r->sum);
+		for (p = 0; p < PHASES; p++) {
+			printf(",\n   \"%s\": {\"mean_ns\": %llu, ",
+			       phase_names[p], ull(sum->total[p] / sum->runs));
+			printf("\"min_ns\": %llu, \"max_ns\": %llu, ",
+			       ull(sum->least[p]), ull(sum->most[p]));
+			printf("\"minor_faults\": %ld, \"major_faults\": %ld}",
+			       r->minor[p], r->major[p]);
+		}
+		printf(",\n   \"present_kb\": %ld, \"locked_kb\": %ld, ",
+		       r->present_kb, r->locked_kb);
+		printf("\"mlocked_kb\": %ld, \"sum\": %llu}", r->mlocked_kb,
+		       ull(r->sum));
 	}
 	printf("\n ]}\n");
 }
@@ -715,7 +714,8 @@ static void print_csv(const struct summary *sums)
 {
 	size_t i;
 
-	puts("strategy,setup_ns,processing_ns,unmap_ns,minor_faults,major_faults,present_kb,locked_kb,mlocked_kb,reason");
+	printf("strategy,setup_ns,processing_ns,unmap_ns,minor_faults,");
+	printf("major_faults,present_kb,locked_kb,mlocked_kb,reason\n");
 	for (i = 0; i < NR_STRATEGIES; i++) {
 		const struct summary *sum = &sums[i];
 		const struct result *r = &sum->last;
@@ -727,10 +727,11 @@ static void print_csv(const struct summary *sums)
 			       sum->why);
 			continue;
 		}
-		printf("%s,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%ld,%ld,%ld,%ld,%ld,\n",
-		       strategies[i].name, sum->total[SETUP] / sum->runs,
-		       sum->total[READS] / sum->runs,
-		       sum->total[UNMAP] / sum->runs,
+		printf("%s,%llu,%llu,%llu,%ld,%ld,%ld,%ld,%ld,\n",
+		       strategies[i].name,
+		       ull(sum->total[SETUP] / sum->runs),
+		       ull(sum->total[READS] / sum->runs),
+		       ull(sum->total[UNMAP] / sum->runs),
 		       r->minor[SETUP] + r->minor[READS],
 		       r->major[SETUP] + r->major[READS],
 		       r->present_kb, r->locked_kb, r->mlocked_kb);
@@ -740,7 +741,7 @@ static void print_csv(const struct summary *sums)
 /*
  * The command line
  */
-static void __attribute__((noreturn)) usage(int status)
+static void usage(int status)
 {
 	size_t i;
 
@@ -776,8 +777,8 @@ static uint64_t number(const char *what, const char *text, uint64_t least,
 	n = strtoull(text, &end, 10);
 	if (errno || *end || *text < '0' || *text > '9' || n < least ||
 	    n > most)
-		die("--%s=%s: a number from %llu to %llu", what, text,
-		    (unsigned long long)least, (unsigned long long)most);
+		errx(1, "--%s=%s: a number from %llu to %llu", what, text,
+		     ull(least), ull(most));
 	return n;
 }
 
@@ -791,7 +792,7 @@ static void use_strategy(const char *name)
 			return;
 		}
 	}
-	die("there is no strategy '%s'; see --help", name);
+	errx(1, "there is no strategy '%s'; see --help", name);
 }
 
 static enum format format_of(const char *name)
@@ -802,7 +803,7 @@ static enum format format_of(const char *name)
 		return JSON;
 	if (!strcmp(name, "csv"))
 		return CSV;
-	die("--format=%s: human, json or csv", name);
+	errx(1, "--format=%s: human, json or csv", name);
 }
 
 static void parse(int argc, char **argv)
@@ -870,6 +871,7 @@ static void parse(int argc, char **argv)
 			break;
 		case 'h':
 			usage(0);
+			break;
 		default:
 			usage(2);
 		}
@@ -895,7 +897,7 @@ int main(int argc, char **argv)
 	result = mmap(NULL, sizeof(*result), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (result == MAP_FAILED)
-		die("mmap: %s", strerror(errno));
+		err(1, "mmap");
 
 	/* all of them in turn: what drifts, drifts for all */
 	for (nr = 1; nr <= opt.runs; nr++)
@@ -910,8 +912,8 @@ int main(int argc, char **argv)
 		if (!first)
 			first = &sums[i].last;
 		else if (first->sum != sums[i].last.sum)
-			die("%s read something else than the others",
-			    strategies[i].name);
+			errx(1, "%s read something else than the others",
+			     strategies[i].name);
 	}
 
 	switch (opt.format) {

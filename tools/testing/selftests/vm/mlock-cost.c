@@ -13,10 +13,12 @@
  */
 #include "lock_on_fault.h"
 #include <getopt.h>
-#include <inttypes.h>
-#include <stdarg.h>
 #include <sys/utsname.h>
 #include <time.h>
+
+#ifndef ARRAY_SIZE
+#define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
+#endif
 
 #define MIB		(1024 * 1024UL)
 #define SMALL		(64 * 1024UL)	/* what allocators ask for */
@@ -60,16 +62,10 @@ static void round_took(uint64_t start, unsigned long ops)
 	result->rounds++;
 }
 
-static void __attribute__((format(printf, 1, 2), noreturn))
-give_up(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(result->why, sizeof(result->why), format, args);
-	va_end(args);
-	_exit(0);
-}
+#define give_up(...) do {						\
+	snprintf(result->why, sizeof(result->why), __VA_ARGS__);	\
+	_exit(0);							\
+} while (0)
 
 /*
  * Another round?  What takes long shows it in a few, and the walk of a large
@@ -629,7 +625,7 @@ static const struct measure {
 	{ STREAM, "stream triad", "element", triad },
 };
 
-#define NR_MEASURES	(sizeof(measures) / sizeof(measures[0]))
+#define NR_MEASURES	ARRAY_SIZE(measures)
 
 static void measure(void (*go)(void))
 {
@@ -644,8 +640,7 @@ static void measure(void (*go)(void))
 		exit(1);
 	}
 	if (!pid) {
-		raise_memlock(16384 * (uint64_t)MIB > SIZE_MAX ? 0 :
-			      (size_t)(16384 * (uint64_t)MIB));
+		raise_memlock(0);
 		go();
 		result->done = true;
 		_exit(0);
@@ -712,7 +707,7 @@ static int time_program(enum format format, char **argv)
 	return !!status;
 }
 
-static void __attribute__((noreturn)) usage(int status)
+static void usage(int status)
 {
 	fputs("usage: mlock-cost [OPTION...] [--time PROGRAM [ARGUMENT...]]\n"
 	      "  -g, --group=GROUP    lock: with locks on fault; unused: what every\n"
@@ -771,11 +766,12 @@ int main(int argc, char **argv)
 			return 0;
 		case 'h':
 			usage(0);
+			break;
 		default:
 			usage(2);
 		}
 	}
-	if (program != (optind < argc))
+	if (program ? optind == argc : optind < argc)
 		usage(2);
 	self = "/proc/self/exe";
 	result = mmap(NULL, sizeof(*result), PROT_READ | PROT_WRITE,
@@ -785,9 +781,11 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	uname(&uts);
-	if (format == JSON)
-		printf("{\"benchmark\": \"mlock-cost\", \"kernel\": \"%s\", \"machine\": \"%s\", \"measures\": [",
-		       uts.release, uts.machine);
+	if (format == JSON) {
+		printf("{\"benchmark\": \"mlock-cost\", \"kernel\": \"%s\", ",
+		       uts.release);
+		printf("\"machine\": \"%s\",\n \"measures\": [", uts.machine);
+	}
 	if (program)
 		status = time_program(format, argv + optind);
 	for (i = 0; i < NR_MEASURES && !program; i++) {
