@@ -597,15 +597,15 @@ static const struct measure {
 	{ LOCK, "fault under mlock2", "page", used_fault },
 	{ LOCK, "mlock2 of used memory", "page", used_mlock2 },
 	{ LOCK, "munlock of used memory", "page", used_munlock },
-	{ LOCK, "munmap, locked", "page", used_munmap },
-	{ LOCK, "munmap, not locked", "page", used_munmap_unlocked },
-	{ LOCK, "mmap + munmap, locked", "pair", map_unmap_future },
-	{ LOCK, "mmap + munmap, not locked", "pair", map_unmap },
-	{ LOCK, "brk, locked", "pair", grow_shrink_future },
-	{ LOCK, "brk, not locked", "pair", grow_shrink },
+	{ LOCK, "munmap (locked)", "page", used_munmap },
+	{ LOCK, "munmap (not locked)", "page", used_munmap_unlocked },
+	{ LOCK, "mmap + munmap (locked)", "pair", map_unmap_future },
+	{ LOCK, "mmap + munmap (not locked)", "pair", map_unmap },
+	{ LOCK, "brk (locked)", "pair", grow_shrink_future },
+	{ LOCK, "brk (not locked)", "pair", grow_shrink },
 	{ LOCK, "1000 mappings: mlockall", "mapping", many_mlockall },
 	{ LOCK, "1000 mappings: munlockall", "mapping", many_munlockall },
-	{ LOCK, "... not locked: munlockall", "mapping",
+	{ LOCK, "1000 mappings: munlockall (not locked)", "mapping",
 	  many_munlockall_unlocked },
 	{ UNUSED, "anonymous fault", "page", anon_fault },
 	{ UNUSED, "file fault", "page", file_fault },
@@ -659,10 +659,10 @@ static void print(enum format format, const char *group, const char *name,
 	switch (format) {
 	case HUMAN:
 		if (ok)
-			printf("%-28s %14.1f ns per %s\n", name,
+			printf("%-39s %14.1f ns per %s\n", name,
 			       r->least_ps / 1e3, per);
 		else
-			printf("%-28s not available: %s\n", name, r->why);
+			printf("%-39s not available: %s\n", name, r->why);
 		break;
 	case CSV:
 		if (!any)
