@@ -203,10 +203,10 @@ function data(name, value,	i, n, a, b) {
 function plot() {
 	data("setup", setup)
 	data("processing", processing)
-	print "set terminal svg size 960,420 background rgb \"white\""
+	print "set terminal svg size 960,420 noenhanced background rgb \"white\""
 	print "set style data histogram\nset style histogram clustered gap 1\nset style fill solid"
 	print "set logscale y\nset yrange [0.01:*]\nset ylabel \"milliseconds, logarithmic\"\nset grid ytics"
-	print "set xtics rotate by -35\nset key top left\nset bmargin 5"
+	print "set xtics rotate by -35\nset key top right\nset bmargin 5"
 	printf "set multiplot layout 1,2 title \"Linux %s (%s), %s: %d MiB, %d random reads\"\n",
 		fact["base"], fact["revision"], fact["arch"], fact["mib"], fact["reads"]
 	panel("setup", "setup")
