@@ -505,7 +505,7 @@ qemu_command() {
 		# nor may the guest see the host's time in its real-time clock
 		qemu_argv+=(-accel 'tcg,thread=single'
 			-icount 'shift=0,align=off,sleep=off'
-			-rtc base=2015-11-05,clock=vm)
+			-rtc 'base=2015-11-05,clock=vm')
 		;;
 	esac
 }
