@@ -476,6 +476,38 @@ static void fill_file(int fd)
 		err(1, "fsync");
 }
 
+/* A file that fills the disk ends badly, and not for us alone */
+static void check_space(const char *dir)
+{
+	long free_kb = meminfo("MemAvailable");
+	unsigned long long room;
+	struct statfs fs;
+
+	if (statfs(dir, &fs))
+		err(1, "%s", dir);
+	room = (unsigned long long)fs.f_bavail * fs.f_bsize / 10 * 9;
+	if (opt.size > room)
+		errx(1, "a file of %llu MiB does not fit in %s, there is room for %llu MiB",
+		     ull(opt.size / MIB), dir, room / MIB);
+	if (fs.f_type == TMPFS_MAGIC && free_kb >= 0 &&
+	    opt.size / 1024 > (size_t)free_kb / 10 * 8)
+		errx(1, "a file of %llu MiB is too much for %s, %ld MiB of memory are available",
+		     ull(opt.size / MIB), dir, free_kb / 1024);
+}
+
+/* Nor lock more than there is; what is in a tmpfs is there already */
+static void check_memory(int fd)
+{
+	long free_kb = meminfo("MemAvailable");
+	struct statfs fs;
+
+	if (!fstatfs(fd, &fs) && fs.f_type == TMPFS_MAGIC)
+		return;
+	if (free_kb >= 0 && opt.size / 1024 > (size_t)free_kb / 10 * 8)
+		errx(1, "a file of %llu MiB is too much to lock, %ld MiB of memory are available",
+		     ull(opt.size / MIB), free_kb / 1024);
+}
+
 static int make_file(void)
 {
 	char path[PATH_MAX];
@@ -483,6 +515,7 @@ static int make_file(void)
 
 	if (!opt.dir)
 		opt.dir = getenv("TMPDIR") ?: "/var/tmp";
+	check_space(opt.dir);
 	snprintf(path, sizeof(path), "%s/mlock-bench.XXXXXX", opt.dir);
 	fd = mkstemp(path);
 	if (fd < 0)
@@ -545,19 +578,6 @@ static void cool_down(int fd)
 	if (left > opt.size / page_size() / 100)
 		errx(1, "%llu MiB of the file stay cached: --cold needs a file on a disk",
 		     ull(left * page_size() / MIB));
-}
-
-/* To lock more than there is ends badly, and not for us alone */
-static void check_memory(int fd)
-{
-	long free_kb = meminfo("MemAvailable");
-	struct statfs fs;
-
-	if (!fstatfs(fd, &fs) && fs.f_type == TMPFS_MAGIC)
-		return;
-	if (free_kb >= 0 && opt.size / 1024 > (size_t)free_kb / 10 * 9)
-		errx(1, "a file of %llu MiB is too much to lock, %ld MiB of memory are available",
-		     ull(opt.size / MIB), free_kb / 1024);
 }
 
 static void on_alarm(int sig)
