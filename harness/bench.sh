@@ -50,7 +50,7 @@ counted() {
 	local arch=$1 image=$2
 	shift 2
 	"$TOP/harness/guest.sh" --arch "$arch" --image "$image" --icount --mem 2G --swap 0 --disk 0 \
-		--append "nokaslr norandmaps" --timeout "${TIMEOUT:-600}" "$@"
+		--append "nokaslr norandmaps" --timeout 1800 "$@"
 }
 
 quick() {
