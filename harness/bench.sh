@@ -121,19 +121,36 @@ measure() {
 	mv "$out.new" "$out"
 }
 
+# shellcheck disable=SC2317 # called by a trap
+end_guests() {
+	local pid
+	for pid in "${guests[@]}"; do
+		kill -TERM -- "-$pid" 2>/dev/null || :
+	done
+	wait
+}
+
 # As many guests at a time as there are processors; they do not disturb each
 # other's figures.
 measure_all() {
 	local began kernel script status=0 last=0
 	local -a jobs=("series lock" "stock lock" "series unused" "baseline unused")
 	began=$(date +%s)
+	guests=()
+	trap end_guests EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
 	rm -f "$dir"/*.csv*
 	while :; do
 		while [ ${#jobs[@]} -gt 0 ] && [ "$(jobs -pr | wc -l)" -lt "$(nproc)" ]; do
 			read -r kernel script <<<"${jobs[0]}"
 			jobs=("${jobs[@]:1}")
 			step MEASURE "$base $arch $kernel: $script"
-			measure "$kernel" "$script" &
+			# a process group each: Ctrl-C has to end what is in it
+			set -m
+			measure "$kernel" "$script" </dev/null &
+			set +m
+			guests+=("$!")
 		done
 		[ -n "$(jobs -pr)" ] || break
 		sleep 1
@@ -160,7 +177,7 @@ text_sizes() {
 
 facts() {
 	printf 'fact,%s,%s\n' base "$base" arch "$arch" revision "$(cat "$BUILD/$base/revision" 2>/dev/null || echo "the caller's source")" \
-		machine "$(qemu-system-"$arch" --version | sed -n '1s/^QEMU emulator version \([0-9.]*\).*/QEMU \1/p'), 1 processor, an instruction is 1 ns" \
+		machine "$("$(compgen -c qemu-system- | sort | head -n 1)" --version | sed -n '1s/^QEMU emulator version \([0-9.]*\).*/QEMU \1/p'), 1 processor, an instruction is 1 ns" \
 		compiler "$(gcc --version | head -n 1)" mib "$size" reads "$reads"
 }
 
