@@ -10,7 +10,7 @@
 . "$(dirname "$0")/lib.sh"
 cd "$TOP"
 
-"$TOP/harness/deps.sh" tree kernel guest check
+"$TOP/harness/deps.sh" tree kernel guest check docs
 lock check
 scratch
 passed=0 failed=0 skipped=0
@@ -68,7 +68,7 @@ for pair; do
 	[ "${pair##*:}" != x86_64 ] || jobs+=("bench $pair")
 done
 for base in $(printf '%s\n' "${@%%:*}" | sort -u); do
-	jobs+=("patches $base:${1##*:}")
+	jobs+=("patches $base:${1##*:}" "docs $base:${1##*:}")
 done
 jobs+=("harness $1")
 copy_clone
