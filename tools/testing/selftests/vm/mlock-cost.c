@@ -5,8 +5,9 @@
  *
  * Every measure is a process of its own, which does its operation a number of
  * times in each of a number of rounds.  What counts is the cheapest round: a
- * timer interrupt or another program can only add to it.  Under an emulator
- * that counts instructions as nanoseconds the figure is that of instructions.
+ * timer interrupt or another program can only add to it.  So that some rounds
+ * have none, a round is a few milliseconds at most.  Under an emulator that
+ * counts instructions as nanoseconds the figure is that of instructions.
  *
  * This is a benchmark, not a test.  With --time it says how long another
  * program takes, in the same form.
@@ -40,7 +41,7 @@ static const char * const group_names[] = { "lock", "unused", "stream" };
 enum format { HUMAN, JSON, CSV };
 
 static struct result *result;	/* shared with the process of the measure */
-static int rounds = 20;
+static int rounds = 40;
 static const char *self;
 
 static uint64_t now_ns(void)
@@ -187,7 +188,7 @@ enum used { USED_FAULT, USED_LOCK, USED_MUNLOCK, USED_MUNMAP };
 
 static void used(enum used what, bool lock)
 {
-	const size_t len = 16 * MIB, pages = len / page_size();
+	const size_t len = 4 * MIB, pages = len / page_size();
 	uint64_t start;
 	char *map;
 
@@ -254,7 +255,7 @@ static void map_unmap(void)
 
 	while (another_round()) {
 		start = now_ns();
-		for (k = 0; k < 500; k++) {
+		for (k = 0; k < 100; k++) {
 			map = mmap(NULL, SMALL, PROT_READ | PROT_WRITE,
 				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 			must("mmap", (long)map);
@@ -282,7 +283,7 @@ static void grow_shrink(void)
 	end += SMALL;
 	while (another_round()) {
 		start = now_ns();
-		for (k = 0; k < 500; k++) {
+		for (k = 0; k < 100; k++) {
 			syscall(__NR_brk, end + SMALL);
 			syscall(__NR_brk, end);
 		}
@@ -413,7 +414,7 @@ static void protect(void)
 	touch(map, SMALL);
 	while (another_round()) {
 		start = now_ns();
-		for (k = 0; k < 200; k++) {
+		for (k = 0; k < 100; k++) {
 			mprotect(map, SMALL, PROT_READ);
 			mprotect(map, SMALL, PROT_READ | PROT_WRITE);
 		}
@@ -429,7 +430,7 @@ static void grow_map(void)
 
 	while (another_round()) {
 		start = now_ns();
-		for (k = 0; k < 500; k++) {
+		for (k = 0; k < 100; k++) {
 			map = mremap(map, SMALL, 2 * SMALL, MREMAP_MAYMOVE);
 			must("mremap", (long)map);
 			map = mremap(map, 2 * SMALL, SMALL, 0);
@@ -462,7 +463,7 @@ static void forks(bool exec)
 
 	while (another_round()) {
 		start = now_ns();
-		for (k = 0; k < 10; k++)
+		for (k = 0; k < 3; k++)
 			fork_one(exec);
 		round_took(start, k);
 	}
@@ -712,7 +713,7 @@ static void usage(int status)
 	fputs("usage: mlock-cost [OPTION...] [--time PROGRAM [ARGUMENT...]]\n"
 	      "  -g, --group=GROUP    lock: with locks on fault; unused: what every\n"
 	      "                       program does; stream (all)\n"
-	      "  -r, --rounds=N       rounds of each measure (20)\n"
+	      "  -r, --rounds=N       rounds of each measure (40)\n"
 	      "  -o, --format=FORMAT  human, json or csv\n"
 	      "  -t, --time           how long a program takes\n"
 	      "  -h, --help\n", status ? stderr : stdout);
