@@ -37,6 +37,8 @@ jobs=()
 for pair; do
 	"$TOP/harness/deps.sh" "${pair##*:}"
 	jobs+=("selftests $pair" "guest $pair")
+	# where costs are compared
+	[ "${pair##*:}" != x86_64 ] || jobs+=("bench $pair")
 done
 for base in $(printf '%s\n' "${@%%:*}" | sort -u); do
 	jobs+=("patches $base:${1##*:}" "docs $base:${1##*:}" "series $base:${1##*:}")

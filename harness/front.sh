@@ -22,6 +22,13 @@ guest() {
 	"$TOP/harness/guest.sh" --arch "$ARCH" --mem "$MEM" --smp "$SMP" --timeout "$TIMEOUT" "$@"
 }
 
+# split VARIABLE VALUE: into $words as a shell would, and expand nothing
+split() {
+	scratch
+	xargs -r printf '%s\0' >"$SCRATCH/words" 2>/dev/null <<<"$2" || die "$1='$2' has an unmatched quote"
+	mapfile -d '' -t words <"$SCRATCH/words"
+}
+
 build_image() { image=$("$TOP/harness/kernel.sh" "$BASE" "$ARCH" "$KERNEL") || exit 2; }
 
 case $target in
@@ -32,6 +39,9 @@ help)
 	  make run         build the patched kernel, boot it, show lock on fault at work
 	  make check       the tests, on BASE and ARCH
 	  make check-all   the tests, on every base and architecture
+	  make bench       measure stock, baseline and series: a table, out/bench-*
+	  make bench-native   the benchmark on this machine and its own kernel;
+	                   BENCH='--size=5120 --reads=15000000' are its options
 
 	  make tree        the kernel as a git repository: build/BASE/tree, to edit
 	  make export      write edited commits of that back into patches/
@@ -56,8 +66,13 @@ run)
 	"$TOP/harness/deps.sh" tree kernel guest "$ARCH"
 	build_image
 	"$TOP/harness/demo.sh" "$image"
+	"$TOP/harness/bench.sh" quick "$ARCH" "$image"
 	step DONE "in $(elapsed "$began"); your own program: make guest RUN='prog args'; a shell: make shell"
 	;;
+bench)		exec "$TOP/harness/bench.sh" all "$BASE" "$ARCH" ;;
+bench-native)
+	split BENCH "${BENCH:-}"
+	"$TOP/harness/bench.sh" native "${words[@]}" ;;
 check)		exec "$TOP/harness/check.sh" "$BASE:$ARCH" ;;
 check-all)
 	all=()
@@ -72,10 +87,7 @@ check-series)	exec "$TOP/harness/check-series.sh" "$BASE" "$ARCH" ;;
 kernel)		exec "$TOP/harness/kernel.sh" "$BASE" "$ARCH" "$KERNEL" ;;
 guest)
 	[ -n "${RUN:-}" ] || die "RUN is empty; say what to run: make guest RUN='prog args'"
-	# split into words as a shell would, and expand nothing
-	scratch
-	xargs -r printf '%s\0' >"$SCRATCH/words" 2>/dev/null <<<"$RUN" || die "RUN='$RUN' has an unmatched quote"
-	mapfile -d '' -t words <"$SCRATCH/words"
+	split RUN "$RUN"
 	build_image
 	guest --image "$image" -- "${words[@]}"
 	;;

@@ -433,10 +433,13 @@ run_conf() {
 	done
 }
 
-# pack ROOT FILE: not compressed, unpacking is slow where code is emulated
+# pack ROOT FILE: not compressed, unpacking is slow where code is emulated; and
+# nothing of when and where, because with --icount the guest takes another
+# time to read another number
 pack() {
+	find "$1" -exec touch -h -d @1446681600 {} +
 	(cd "$1" && find . -print0 | LC_ALL=C sort -z |
-		cpio -0 -o -H newc -R 0:0 --quiet) >"$2" ||
+		cpio -0 -o -H newc -R 0:0 --reproducible --quiet) >"$2" ||
 		die "cannot write $2"
 }
 
@@ -499,8 +502,10 @@ qemu_command() {
 	kvm) qemu_argv+=(-accel kvm) ;;
 	tcg) qemu_argv+=(-accel 'tcg,thread=multi') ;;
 	icount)
+		# nor may the guest see the host's time in its real-time clock
 		qemu_argv+=(-accel 'tcg,thread=single'
-			-icount 'shift=0,align=off,sleep=off')
+			-icount 'shift=0,align=off,sleep=off'
+			-rtc 'base=2015-11-05,clock=vm')
 		;;
 	esac
 }
