@@ -43,6 +43,7 @@ t() {
 }
 skip() { echo "$*"; exit 77; }
 
+. "$TOP/harness/archlib.sh"
 for part in "$TOP"/harness/checks/*.sh; do
 	# shellcheck source=/dev/null
 	. "$part"
@@ -50,12 +51,24 @@ done
 
 copy_clone
 checks_of_the_harness
+# shellcheck disable=SC2034 # base, arch, before: read by the checks
+patches_of=
 for pair; do
-	# shellcheck disable=SC2034 # read by the checks
 	base=${pair%%:*} arch=${pair##*:}
-	"$TOP/harness/deps.sh" "$arch"
-	checks_of_the_patches
-	checks_of_the_guest
+	before=$failed
+	if [ "$patches_of" != "$base" ]; then
+		patches_of=$base
+		checks_of_the_patches
+		before=$failed
+	fi
+	t "$base $arch: its packages are there" "$TOP/harness/deps.sh" "$arch"
+	[ "$failed" = "$before" ] || continue
+	if [ "$arch" = x86_64 ]; then
+		checks_of_the_guest
+	else
+		checks_of_the_machine
+		[ "$failed" = "$before" ] || continue
+	fi
 	checks_of_the_selftests
 done
 

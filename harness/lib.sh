@@ -16,7 +16,7 @@ CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/lock-on-fault
 export TOP BUILD OUT CACHE
 
 BASES="6.1"
-ARCHES="x86_64"
+ARCHES="x86_64 mips64el mips s390x"
 KERNELS="stock baseline series"
 
 # Messages go to standard error: standard output is for what a command is

@@ -10,7 +10,7 @@ base=${1:?usage: warnings.sh BASE ARCH} arch=${2:?}
 . "$TOP/harness/treelib.sh"
 . "$TOP/harness/archlib.sh"
 "$TOP/harness/tree.sh" "$base"
-"$TOP/harness/deps.sh" kernel check
+"$TOP/harness/deps.sh" kernel check "$arch"
 lock "$base-$arch-warnings"
 scratch
 unset MAKEFLAGS MFLAGS MAKELEVEL KBUILD_OUTPUT KCFLAGS || :
