@@ -71,3 +71,14 @@ arch_abi_cc() {
 	*) echo "$(arch_cross "$1")gcc" ;;
 	esac
 }
+
+# arch_debian ARCH: Debian's name of it, if Debian has a static shell for it
+arch_debian() {
+	case $1 in
+	x86_64) echo amd64 ;;
+	mips64el*) echo mips64el ;;
+	ppc64le) echo ppc64el ;;
+	mips | riscv64) ;;
+	*) echo "$1" ;;
+	esac
+}

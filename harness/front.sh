@@ -76,6 +76,11 @@ guest)
 	guest --image "$image" -- "${words[@]}"
 	;;
 shell)
+	. "$TOP/harness/archlib.sh"
+	debian=$(arch_debian "$ARCH")
+	[ -n "$debian" ] ||
+		die "Debian has no static shell for $ARCH; run your own program: make guest ARCH=$ARCH RUN='prog args'"
+	[ "$ARCH" = "$(uname -m)" ] || "$TOP/harness/source.sh" "$BASE" busybox "$debian" >/dev/null
 	build_image
 	guest --image "$image" --shell
 	;;

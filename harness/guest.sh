@@ -422,8 +422,11 @@ build_init() {
 # The shell and the tools of the guest.  Optional, unless a shell is asked for.
 find_busybox() {
 	busybox=
-	[ "$(uname -m)" = "$host" ] || return 0
-	busybox=$(type -P busybox) || busybox=
+	if [ "$(uname -m)" = "$host" ]; then
+		busybox=$(type -P busybox) || busybox=
+	elif [ -x "$CACHE/busybox/$(arch_debian "$arch")" ]; then
+		busybox=$CACHE/busybox/$(arch_debian "$arch")
+	fi
 	[ -n "$busybox" ] || return 0
 	# only a static one can be there in every guest
 	if readelf -lW -- "$busybox" 2>/dev/null | grep -q ' INTERP '; then
