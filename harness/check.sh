@@ -37,8 +37,7 @@ t() {
 	*)
 		failed=$((failed + 1))
 		failures+=("$name")
-		printf 'FAIL  %s (status %s)\n' "$name" "$status"
-		tail -n 25 "$SCRATCH/t.log" | sed 's/^/      /' ;;
+		printf 'FAIL  %s (status %s)\n%s\n' "$name" "$status" "$(tail -n 25 "$SCRATCH/t.log" | sed 's/^/      /')" ;;
 	esac
 }
 skip() { echo "$*"; exit 77; }
@@ -49,29 +48,55 @@ for part in "$TOP"/harness/checks/*.sh; do
 	. "$part"
 done
 
-copy_clone
-checks_of_the_harness
-# shellcheck disable=SC2034 # base, arch, before: read by the checks
-patches_of=
-for pair; do
+# Two jobs at a time, the long ones first: a guest keeps one processor busy,
+# most tests of the harness another.  A line says what it is about, so that
+# lines of both may alternate.
+# shellcheck disable=SC2034 # base and arch are read by the checks
+job() {
+	local checks=$1 pair=$2
 	base=${pair%%:*} arch=${pair##*:}
-	before=$failed
-	if [ "$patches_of" != "$base" ]; then
-		patches_of=$base
-		checks_of_the_patches
-		before=$failed
-	fi
-	t "$base $arch: its packages are there" "$TOP/harness/deps.sh" "$arch"
-	[ "$failed" = "$before" ] || continue
-	if [ "$arch" = x86_64 ]; then
-		checks_of_the_guest
-	else
-		checks_of_the_machine
-		[ "$failed" = "$before" ] || continue
-	fi
-	checks_of_the_selftests
-done
+	SCRATCH=$SCRATCH/$checks-$pair
+	mkdir "$SCRATCH"
+	"checks_of_the_$checks"
+	printf '%s\n' "$passed $failed $skipped" "${failures[@]}" >"$SCRATCH/result"
+}
 
+jobs=()
+for pair; do
+	# a machine that is not to be had is a failure of its own
+	if ! "$TOP/harness/deps.sh" "${pair##*:}"; then
+		failed=$((failed + 1))
+		failures+=("${pair/:/ }: its emulator or compiler is missing")
+		printf 'FAIL  %s\n' "${failures[-1]}"
+		continue
+	fi
+	case $pair in
+	*:x86_64) jobs+=("selftests $pair" "guest $pair") ;;
+	*)	jobs+=("machine $pair") ;;
+	esac
+done
+for base in $(printf '%s\n' "${@%%:*}" | sort -u); do
+	jobs+=("patches $base:${1##*:}")
+done
+jobs+=("harness $1")
+copy_clone
+for next in "${jobs[@]}"; do
+	[ "$(jobs -pr | wc -l)" -lt 2 ] || wait -n || :
+	# shellcheck disable=SC2086 # two words
+	job $next &
+done
+wait
+
+for next in "${jobs[@]}"; do
+	result=$SCRATCH/${next// /-}/result
+	if ! read -r p f s <"$result"; then
+		failures+=("$next: did not end")
+		failed=$((failed + 1))
+		continue
+	fi
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+	mapfile -t -O ${#failures[@]} failures < <(tail -n +2 "$result" | grep .)
+done
 [ "$failed" = 0 ] || printf 'failed: %s\n' "${failures[@]}"
 printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 [ "$failed" = 0 ]

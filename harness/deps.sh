@@ -8,7 +8,7 @@
 packages() {
 	case $1 in
 	tree)	echo git xz-utils ca-certificates ;;
-	kernel)	echo gcc make libc6-dev flex bison bc libelf-dev perl ;;
+	kernel)	echo ccache gcc make libc6-dev flex bison bc libelf-dev perl ;;
 	guest)	echo cpio busybox-static e2fsprogs gcc libc6-dev ;;
 	x86_64)	echo qemu-system-x86 ;;
 	mips64el)	echo qemu-system-mips gcc-multilib-mips64el-linux-gnuabi64 ;;
