@@ -31,7 +31,8 @@ help)
 
 	  make run         build the patched kernel, boot it, show lock on fault at work
 	  make check       the tests, on BASE and ARCH
-	  make check-all   the tests, on every base and architecture
+	  make check-all   the tests, on every base and the first architectures below;
+	                   FULL=1: on all of them
 
 	  make tree        the kernel as a git repository: build/BASE/tree, to edit
 	  make export      write edited commits of that back into patches/
@@ -42,7 +43,8 @@ help)
 	                   $CACHE)
 
 	  BASE=$BASE          ${BASES// /, }
-	  ARCH=$ARCH       ${ARCHES// /, }
+	  ARCH=$ARCH       ${ARCHES// /, },
+	                    ${MORE_ARCHES// /, }
 	  KERNEL=$KERNEL     ${KERNELS// /, }
 	  MEM=$MEM SMP=$SMP TIMEOUT=$TIMEOUT (seconds) are the guest's
 	  KSRC=PATH         a kernel source tree or tarball to use in place of Debian's
@@ -60,7 +62,7 @@ check)		exec "$TOP/harness/check.sh" "$BASE:$ARCH" ;;
 check-all)
 	all=()
 	for base in $BASES; do
-		for arch in $ARCHES; do all+=("$base:$arch"); done
+		for arch in $ARCHES ${FULL:+$MORE_ARCHES}; do all+=("$base:$arch"); done
 	done
 	exec "$TOP/harness/check.sh" "${all[@]}" ;;
 tree)		exec "$TOP/harness/tree.sh" "$BASE" ;;

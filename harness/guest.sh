@@ -68,7 +68,7 @@ arch_table() {
 	cpus=64
 	clock=none
 	case $1 in
-	x86_64)
+	x86_64 | i386)
 		qemu='qemu-system-x86_64'
 		# qboot leaves nothing on the serial port; timers and interrupt
 		# controllers of a PC, because there is no ACPI and maybe no KVM
@@ -89,15 +89,16 @@ arch_table() {
 		virtio=device
 		extra=(-global virtio-mmio.ioeventfd=off)
 		elf="64le62 32le3 32le62"
+		[ "$1" = x86_64 ] || elf="32le3"
 		;;
-	mips64el | mips)
+	mips*)
 		machine=malta
 		host=none
 		kargs="console=ttyS0"
 		virtio=pci
 		extra=(-global virtio-pci.ioeventfd=off)
 		case $1 in
-		mips64el)
+		mips64el*)
 			qemu='qemu-system-mips64el'
 			cpu=MIPS64R2-generic
 			cpus=1
@@ -122,8 +123,29 @@ arch_table() {
 		extra+=(-global virtio-serial-ccw.ioeventfd=off)
 		elf="64be22"
 		;;
+	arm64 | riscv64)
+		machine=virt
+		virtio=device
+		extra=(-global virtio-mmio.ioeventfd=off)
+		case $1 in
+		arm64)
+			qemu='qemu-system-aarch64'
+			cpu=cortex-a57
+			host=aarch64
+			kargs="console=ttyAMA0"
+			elf="64le183 32le40"
+			;;
+		riscv64)
+			qemu='qemu-system-riscv64'
+			cpu=rv64
+			host=riscv64
+			kargs="console=ttyS0"
+			elf="64le243"
+			;;
+		esac
+		;;
 	*)
-		die "--arch: no guest for '$1'; one of: $ARCHES"
+		die "--arch: no guest for '$1'; one of: $ARCHES $MORE_ARCHES"
 		;;
 	esac
 }
@@ -420,18 +442,15 @@ build_init() {
 }
 
 # The shell and the tools of the guest.  Optional, unless a shell is asked for.
+# Only a static one can be there in every guest.
 find_busybox() {
+	local kind
+
+	for busybox in "$(type -P busybox)" "$CACHE/busybox/$(arch_debian "$arch")"; do
+		[ -f "$busybox" ] && kind=$(elf_kind "$busybox") && in_guest_elf "$kind" || continue
+		readelf -lW -- "$busybox" 2>/dev/null | grep -q ' INTERP ' || return 0
+	done
 	busybox=
-	if [ "$(uname -m)" = "$host" ]; then
-		busybox=$(type -P busybox) || busybox=
-	elif [ -x "$CACHE/busybox/$(arch_debian "$arch")" ]; then
-		busybox=$CACHE/busybox/$(arch_debian "$arch")
-	fi
-	[ -n "$busybox" ] || return 0
-	# only a static one can be there in every guest
-	if readelf -lW -- "$busybox" 2>/dev/null | grep -q ' INTERP '; then
-		busybox=
-	fi
 }
 
 skeleton() {
