@@ -10,15 +10,13 @@ arch_karch() {
 	x86_64) echo x86_64 ;;
 	mips*) echo mips ;;
 	s390x) echo s390 ;;
-	riscv64) echo riscv ;;
-	*) echo "$1" ;;
 	esac
 }
 
 # arch_srcarch ARCH: its directory in arch/
 arch_srcarch() {
 	case $1 in
-	x86_64 | i386) echo x86 ;;
+	x86_64) echo x86 ;;
 	*) arch_karch "$1" ;;
 	esac
 }
@@ -28,8 +26,6 @@ arch_cross() {
 	case $1 in
 	x86_64) [ "$(uname -m)" = x86_64 ] || echo x86_64-linux-gnu- ;;
 	mips64el*) echo mips64el-linux-gnuabi64- ;;
-	i386) echo i686-linux-gnu- ;;
-	arm64) echo aarch64-linux-gnu- ;;
 	*) echo "$1-linux-gnu-" ;;
 	esac
 }
@@ -37,10 +33,9 @@ arch_cross() {
 # arch_image ARCH: what is booted, below the object directory
 arch_image() {
 	case $1 in
-	x86_64 | i386) echo arch/x86/boot/bzImage ;;
+	x86_64) echo arch/x86/boot/bzImage ;;
 	mips*) echo vmlinux ;;
 	s390x) echo arch/s390/boot/bzImage ;;
-	*) echo "arch/$(arch_srcarch "$1")/boot/Image" ;;
 	esac
 }
 
@@ -50,7 +45,6 @@ arch_fragments() {
 	dir=$TOP/arch/$(arch_srcarch "$1")/configs
 	echo "$TOP/kernel/configs/lockonfault.config"
 	case $1 in
-	x86_64 | i386) echo "$dir/lockonfault-microvm.config" ;;
 	mips*) echo "$dir/lockonfault-malta.config" ;;
 	esac
 	case $1 in
@@ -65,7 +59,6 @@ arch_abis() {
 	x86_64) echo x86_64 i386 ;;
 	mips64el*) echo n64 n32 o32 ;;
 	mips) echo o32 ;;
-	arm64) echo arm64 armhf ;;
 	*) echo "$1" ;;
 	esac
 }
@@ -74,7 +67,6 @@ arch_abis() {
 arch_abi_cc() {
 	case $1-$2 in
 	x86_64-i386) echo i686-linux-gnu-gcc ;;
-	arm64-armhf) echo arm-linux-gnueabihf-gcc ;;
 	mips64el*-n64) echo "$(arch_cross "$1")gcc -mabi=64" ;;
 	mips64el*-n32) echo "$(arch_cross "$1")gcc -mabi=n32" ;;
 	mips64el*-o32) echo "$(arch_cross "$1")gcc -mabi=32" ;;
@@ -87,8 +79,7 @@ arch_debian() {
 	case $1 in
 	x86_64) echo amd64 ;;
 	mips64el*) echo mips64el ;;
-	ppc64le) echo ppc64el ;;
-	mips | riscv64) ;;
+	mips) ;;
 	*) echo "$1" ;;
 	esac
 }

@@ -68,7 +68,7 @@ arch_table() {
 	cpus=64
 	clock=none
 	case $1 in
-	x86_64 | i386)
+	x86_64)
 		qemu='qemu-system-x86_64'
 		# qboot leaves nothing on the serial port; timers and interrupt
 		# controllers of a PC, because there is no ACPI and maybe no KVM
@@ -89,7 +89,6 @@ arch_table() {
 		virtio=device
 		extra=(-global virtio-mmio.ioeventfd=off)
 		elf="64le62 32le3 32le62"
-		[ "$1" = x86_64 ] || elf="32le3"
 		;;
 	mips*)
 		machine=malta
@@ -122,27 +121,6 @@ arch_table() {
 		extra=(-global virtio-blk-ccw.ioeventfd=off)
 		extra+=(-global virtio-serial-ccw.ioeventfd=off)
 		elf="64be22"
-		;;
-	arm64 | riscv64)
-		machine=virt
-		virtio=device
-		extra=(-global virtio-mmio.ioeventfd=off)
-		case $1 in
-		arm64)
-			qemu='qemu-system-aarch64'
-			cpu=cortex-a57
-			host=aarch64
-			kargs="console=ttyAMA0"
-			elf="64le183 32le40"
-			;;
-		riscv64)
-			qemu='qemu-system-riscv64'
-			cpu=rv64
-			host=riscv64
-			kargs="console=ttyS0"
-			elf="64le243"
-			;;
-		esac
 		;;
 	*)
 		die "--arch: no guest for '$1'; one of: $ARCHES $MORE_ARCHES"
