@@ -10,7 +10,7 @@
 . "$(dirname "$0")/lib.sh"
 cd "$TOP"
 
-"$TOP/harness/deps.sh" tree kernel guest check
+"$TOP/harness/deps.sh" tree kernel guest check docs
 lock check
 scratch
 passed=0 failed=0 skipped=0
@@ -55,6 +55,7 @@ done
 job() {
 	local checks=$1 pair=$2
 	base=${pair%%:*} arch=${pair##*:}
+	passed=0 failed=0 skipped=0 failures=()
 	SCRATCH=$SCRATCH/$checks-$pair
 	mkdir "$SCRATCH"
 	"checks_of_the_$checks"
@@ -76,7 +77,7 @@ for pair; do
 	esac
 done
 for base in $(printf '%s\n' "${@%%:*}" | sort -u); do
-	jobs+=("patches $base:${1##*:}")
+	jobs+=("patches $base:${1##*:}" "docs $base:${1##*:}")
 done
 jobs+=("harness $1")
 copy_clone
