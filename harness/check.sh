@@ -15,6 +15,7 @@ lock check
 scratch
 . "$TOP/harness/testlib.sh"
 
+. "$TOP/harness/archlib.sh"
 for part in "$TOP"/harness/checks/*.sh; do
 	# shellcheck source=/dev/null
 	. "$part"
@@ -27,6 +28,7 @@ done
 job() {
 	local checks=$1 pair=$2
 	base=${pair%%:*} arch=${pair##*:}
+	passed=0 failed=0 skipped=0 failures=()
 	SCRATCH=$SCRATCH/$checks-$pair
 	mkdir "$SCRATCH"
 	"checks_of_the_$checks"
@@ -35,10 +37,18 @@ job() {
 
 jobs=()
 for pair; do
-	"$TOP/harness/deps.sh" "${pair##*:}"
-	jobs+=("selftests $pair" "guest $pair")
+	# a machine that is not to be had is a failure of its own
+	if ! "$TOP/harness/deps.sh" "${pair##*:}"; then
+		failed=$((failed + 1))
+		failures+=("${pair/:/ }: its emulator or compiler is missing")
+		printf 'FAIL  %s\n' "${failures[-1]}"
+		continue
+	fi
+	case $pair in
 	# where costs are compared
-	[ "${pair##*:}" != x86_64 ] || jobs+=("bench $pair")
+	*:x86_64) jobs+=("selftests $pair" "guest $pair" "bench $pair") ;;
+	*)	jobs+=("machine $pair") ;;
+	esac
 done
 for base in $(printf '%s\n' "${@%%:*}" | sort -u); do
 	jobs+=("patches $base:${1##*:}" "docs $base:${1##*:}" "series $base:${1##*:}")

@@ -38,7 +38,8 @@ help)
 
 	  make run         build the patched kernel, boot it, show lock on fault at work
 	  make check       the tests, on BASE and ARCH
-	  make check-all   the tests, on every base and architecture
+	  make check-all   the tests, on every base and the first architectures below;
+	                   FULL=1: on all of them
 	  make bench       measure stock, baseline and series: a table, out/bench-*
 	  make bench-native   the benchmark on this machine and its own kernel;
 	                   BENCH='--size=5120 --reads=15000000' are its options
@@ -54,7 +55,8 @@ help)
 	                   $CACHE)
 
 	  BASE=$BASE          ${BASES// /, }
-	  ARCH=$ARCH       ${ARCHES// /, }
+	  ARCH=$ARCH       ${ARCHES// /, },
+	                    ${MORE_ARCHES// /, }
 	  KERNEL=$KERNEL     ${KERNELS// /, }
 	  MEM=$MEM SMP=$SMP TIMEOUT=$TIMEOUT (seconds) are the guest's
 	  KSRC=PATH         a kernel source tree or tarball to use in place of Debian's
@@ -77,7 +79,7 @@ check)		exec "$TOP/harness/check.sh" "$BASE:$ARCH" ;;
 check-all)
 	all=()
 	for base in $BASES; do
-		for arch in $ARCHES; do all+=("$base:$arch"); done
+		for arch in $ARCHES ${FULL:+$MORE_ARCHES}; do all+=("$base:$arch"); done
 	done
 	exec "$TOP/harness/check.sh" "${all[@]}" ;;
 tree)		exec "$TOP/harness/tree.sh" "$BASE" ;;
@@ -92,6 +94,11 @@ guest)
 	guest --image "$image" -- "${words[@]}"
 	;;
 shell)
+	. "$TOP/harness/archlib.sh"
+	debian=$(arch_debian "$ARCH")
+	[ -n "$debian" ] ||
+		die "Debian has no static shell for $ARCH; run your own program: make guest ARCH=$ARCH RUN='prog args'"
+	[ "$ARCH" = "$(uname -m)" ] || "$TOP/harness/source.sh" "$BASE" busybox "$debian" >/dev/null
 	build_image
 	guest --image "$image" --shell
 	;;

@@ -25,7 +25,7 @@ check_kernel "$kernel"
 headers_of=${HEADERS:-$kernel}
 # shellcheck disable=SC2046 # a list of words
 one_of ABI "$abi" $(arch_abis "$arch")
-"$TOP/harness/deps.sh" kernel check
+"$TOP/harness/deps.sh" kernel check "$arch"
 bin=$BUILD/$base/$arch/selftests/$headers_of-$abi
 scratch
 
@@ -103,17 +103,10 @@ run() {
 		mapfile -t programs < <(grep -l 'kselftest_harness\.h' "$TOP"/tools/testing/selftests/vm/*.c |
 			while read -r f; do echo "$bin/$(basename "$f" .c)"; done)
 	fi
-	cat >"$SCRATCH/all" <<-'END'
-	for p; do
-		echo "PROGRAM ${p##*/}"
-		"$p" 2>&1
-		echo "STATUS $?"
-	done
-	END
 	step RUN "$base $arch $kernel: ${#programs[@]} programs, $abi"
 	status=0
 	"$TOP/harness/guest.sh" --arch "$arch" --image "$image" --mem "${MEM:-2G}" --smp 2 --timeout "${TIMEOUT:-600}" \
-		-- sh "$SCRATCH/all" "${programs[@]}" >"$results/output" || status=$?
+		--each -- "${programs[@]}" >"$results/output" || status=$?
 	awk -v dir="$results" '
 		/^PROGRAM / { name = $2; next }
 		/^STATUS / { print name, $2 >(dir "/status"); name = ""; next }

@@ -45,6 +45,14 @@ style() { "$TOP/harness/style.sh" "$base"; }
 
 no_review_tags() { ! grep -nE '^(Acked|Reviewed|Tested|Fixes)[a-z-]*: ' "$TOP"/patches/linux-"$base"/*; }
 
+# Every architecture and ABI; and it sees it where commit 7 is missing.
+same_numbers() {
+	"$TOP/harness/abi.sh" "$base" | tee "$SCRATCH/abi"
+	[ "$(grep -c ' sys_mlock2' "$SCRATCH/abi")" -ge 20 ]
+	says "do not have the same numbers and flags" "$TOP/harness/abi.sh" "$base" stock "$(
+		kgit "$BUILD/$base/tree" log --format=%H --grep='^arch: Wire up mlock2' baseline..series)^"
+}
+
 kernel_doc() {
 	cd "$BUILD/$base/tree" || exit 1
 	perl scripts/kernel-doc -none -Werror include/linux/mlock.h
@@ -55,6 +63,8 @@ checks_of_the_patches() {
 	t "$base: rules and patches apply to $(cat "$BUILD/$base/revision" 2>/dev/null || echo "the source")" tags_are_there
 	t "$base: ... and to the oldest revision offered; its export changes nothing" oldest_revision
 	t "$base: baseline has no trace of lock on fault" baseline_is_clean
+	t "$base: stock and series: the same numbers and flags everywhere" same_numbers
+	t "$base: no line pasted from stock" own_lines
 	t "$base: export changes nothing" unchanged_by_export
 	t "$base: checkpatch --strict" style
 	t "$base: kernel-doc" kernel_doc
