@@ -15,7 +15,7 @@ OUT=$TOP/out
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/lock-on-fault
 export TOP BUILD OUT CACHE
 
-BASES="6.1"
+BASES="6.1 5.10"
 ARCHES="x86_64"
 KERNELS="stock baseline series"
 

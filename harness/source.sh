@@ -19,6 +19,7 @@ check_base "$base"
 # The one table line of a base: its Debian release.
 case $base in
 6.1)	release=bookworm ;;
+5.10)	release=bullseye ;;
 esac
 package=linux-source-$base
 recorded=$BUILD/$base/revision
