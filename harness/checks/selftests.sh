@@ -19,6 +19,7 @@ selftests_on() {
 		ok)	passed=$((passed + 1)) ;;
 		skip)	skipped=$((skipped + 1))
 			printf 'skip  %s: %s\n' "$base $arch $kernel $abi: $program $name" "${reason:-it did not say why}" ;;
+		n/a)	printf 'n/a   %s: Linux %s has not got what it tests\n' "$base $arch $kernel $abi: $program $name" "$base" ;;
 		*)	failed=$((failed + 1))
 			failures+=("$base $arch $kernel $abi: $program $name")
 			printf 'FAIL  %s %s\n' "$base $arch $kernel $abi: $program $name" "$reason"
