@@ -10,7 +10,7 @@
 . "$(dirname "$0")/lib.sh"
 cd "$TOP"
 
-"$TOP/harness/deps.sh" tree kernel guest check
+"$TOP/harness/deps.sh" tree kernel guest check docs
 lock check
 scratch
 passed=0 failed=0 skipped=0
@@ -37,8 +37,7 @@ t() {
 	*)
 		failed=$((failed + 1))
 		failures+=("$name")
-		printf 'FAIL  %s (status %s)\n' "$name" "$status"
-		tail -n 25 "$SCRATCH/t.log" | sed 's/^/      /' ;;
+		printf 'FAIL  %s (status %s)\n%s\n' "$name" "$status" "$(tail -n 25 "$SCRATCH/t.log" | sed 's/^/      /')" ;;
 	esac
 }
 skip() { echo "$*"; exit 77; }
@@ -48,17 +47,46 @@ for part in "$TOP"/harness/checks/*.sh; do
 	. "$part"
 done
 
-copy_clone
-checks_of_the_harness
-for pair; do
-	# shellcheck disable=SC2034 # read by the checks
+# Two jobs at a time, the long ones first: a guest keeps one processor busy,
+# most tests of the harness another.  A line says what it is about, so that
+# lines of both may alternate.
+# shellcheck disable=SC2034 # base and arch are read by the checks
+job() {
+	local checks=$1 pair=$2
 	base=${pair%%:*} arch=${pair##*:}
-	"$TOP/harness/deps.sh" "$arch"
-	checks_of_the_patches
-	checks_of_the_guest
-	checks_of_the_selftests
-done
+	SCRATCH=$SCRATCH/$checks-$pair
+	mkdir "$SCRATCH"
+	"checks_of_the_$checks"
+	printf '%s\n' "$passed $failed $skipped" "${failures[@]}" >"$SCRATCH/result"
+}
 
+jobs=()
+for pair; do
+	"$TOP/harness/deps.sh" "${pair##*:}"
+	jobs+=("selftests $pair" "guest $pair")
+done
+for base in $(printf '%s\n' "${@%%:*}" | sort -u); do
+	jobs+=("patches $base:${1##*:}" "docs $base:${1##*:}")
+done
+jobs+=("harness $1")
+copy_clone
+for next in "${jobs[@]}"; do
+	[ "$(jobs -pr | wc -l)" -lt 2 ] || wait -n || :
+	# shellcheck disable=SC2086 # two words
+	job $next &
+done
+wait
+
+for next in "${jobs[@]}"; do
+	result=$SCRATCH/${next// /-}/result
+	if ! read -r p f s <"$result"; then
+		failures+=("$next: did not end")
+		failed=$((failed + 1))
+		continue
+	fi
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+	mapfile -t -O ${#failures[@]} failures < <(tail -n +2 "$result" | grep .)
+done
 [ "$failed" = 0 ] || printf 'failed: %s\n' "${failures[@]}"
 printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 [ "$failed" = 0 ]

@@ -8,9 +8,10 @@
 packages() {
 	case $1 in
 	tree)	echo git xz-utils ca-certificates ;;
-	kernel)	echo gcc make libc6-dev flex bison bc libelf-dev perl ;;
+	kernel)	echo ccache gcc make libc6-dev flex bison bc libelf-dev perl ;;
 	guest)	echo cpio busybox-static e2fsprogs gcc libc6-dev ;;
 	x86_64)	echo qemu-system-x86 ;;
+	docs)	echo python3-sphinx python3-docutils groff-base gcc libc6-dev ;;
 	check)	echo perl sparse shellcheck gcc-i686-linux-gnu libc6-dev-i386-cross libcap-dev util-linux python3-ply python3-git ;;
 	*)	die "deps.sh: no list of packages for '$1'" ;;
 	esac

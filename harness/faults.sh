@@ -18,6 +18,7 @@ check_arch "$arch"
 "$TOP/harness/deps.sh" tree kernel guest check
 . "$TOP/harness/treelib.sh"
 . "$TOP/harness/archlib.sh"
+. "$TOP/harness/buildlib.sh"
 "$TOP/harness/tree.sh" "$base"
 
 faults=$TOP/harness/faults
@@ -25,13 +26,9 @@ patch=$faults/linux-$base.patch
 here=$BUILD/$base/$arch/faults
 bin=$here/tests
 src=$BUILD/$base/src/faults
-obj=$here/obj
-log=$here/build.log
-image=$here/$(basename "$(arch_image "$arch")")
 rows="I1 I2 I3 I4 I5 I6 M1 M2 M3 M4 M5 M6 M7 M8 M9"
 scratch
-lock "$base-$arch-faults"
-mkdir -p "$here" "$bin"
+mkdir -p "$bin"
 
 # The list without its comments.  The last field may have blanks in it.
 sed -E -e 's/[[:space:]]+#.*$//' -e '/^(#|[[:space:]]*$)/d' "$faults/faults.list" >"$SCRATCH/list"
@@ -59,67 +56,13 @@ check_list() {
 
 # The tag's source with the faults.  git knows all of the patch's files, so
 # that the next checkout takes them out again.
+# shellcheck disable=SC2317 # build_kernel calls it
 faults_source() {
-	if [ ! -e "$src/.git" ] || ! kgit "$src" rev-parse HEAD >/dev/null 2>&1; then
-		need_space "$BUILD" 2000 "the source of Linux $base faults"
-		rm -rf "$src"
-		mkdir -p "$(dirname "$src")"
-		kgit "$TREE" worktree prune
-		step CHECKOUT "$base faults"
-		kgit "$TREE" worktree add -q -f --detach "$src" series >/dev/null 2>&1 ||
-			die "could not check out series$(disk_hint "$BUILD")"
-	fi
-	kgit "$src" checkout -q -f --detach "$(kgit "$TREE" rev-parse "series^{commit}")"
+	kernel_source faults series
 	kgit "$src" apply --index "$patch" 2>"$SCRATCH/err" || {
 		head -n 3 "$SCRATCH/err" >&2
 		die "${patch#"$TOP"/} does not apply to series"
 	}
-}
-
-kmake() {
-	make -s -C "$src" O="$obj" ARCH="$(arch_karch "$arch")" CROSS_COMPILE="$cross" LOCALVERSION= \
-		KBUILD_BUILD_TIMESTAMP='Thu Nov  5 00:00:00 UTC 2015' KBUILD_BUILD_VERSION=1 \
-		KBUILD_BUILD_USER=user KBUILD_BUILD_HOST=host -j"${JOBS:-$(nproc)}" "$@"
-}
-
-# As kernel.sh does it: kept under what it is made from
-build_kernel() {
-	local key kept new began target cross
-	local -a fragments
-	mapfile -t fragments < <(arch_fragments "$arch")
-	cross=$(arch_cross "$arch")
-	key=$({
-		echo "faults 1 $(build_id series) $arch"
-		cat "$patch" "${fragments[@]}"
-		"${cross}gcc" --version | head -n 1
-		"${cross}ld" --version | head -n 1
-	} | sha)
-	kept=$CACHE/kernels/$key
-	target=$(arch_image "$arch")
-	if [ ! -f "$kept/complete" ]; then
-		need_space "$BUILD" 3000 "a build of Linux $base"
-		faults_source
-		mkdir -p "$obj"
-		began=$(date +%s)
-		step BUILD "$base $arch faults (see ${log#"$TOP"/})"
-		{
-			kmake tinyconfig &&
-				"$src/scripts/kconfig/merge_config.sh" -m -O "$obj" "$obj/.config" "${fragments[@]}" &&
-				kmake olddefconfig && kmake "${target##*/}"
-		} >"$log" 2>&1 || {
-			grep -m 3 -E '(error|Error|undefined reference|No space)' "$log" >&2 || tail -n 5 "$log" >&2
-			die "the build of $base $arch faults failed$(disk_hint "$BUILD")"
-		}
-		step BUILT "$base $arch faults in $(elapsed "$began")"
-		new=$CACHE/kernels/.new.$$
-		rm -rf "$new"
-		mkdir -p "$new" && cp "$obj/$target" "$new/" && : >"$new/complete" ||
-			die "could not keep the kernel$(disk_hint "$CACHE")"
-		rm -rf "$kept"
-		mv -T "$new" "$kept" 2>/dev/null || [ -f "$kept/complete" ] ||
-			die "could not keep the kernel in $CACHE"
-	fi
-	cp "$kept/$(basename "$target")" "$image" || die "could not copy the kernel$(disk_hint "$BUILD")"
 }
 
 # selftests.sh has the headers made; the programs here can choose their tests.
@@ -195,7 +138,7 @@ verdict() {
 
 check_list
 mapfile -t programs < <(awk '{ print $3 }' "$SCRATCH/list" | sort -u)
-build_kernel
+build_kernel faults "$({ build_id series; cat "$patch"; } | sha)" faults_source
 build_tests
 jobs_for_guest >"$SCRATCH/jobs"
 

@@ -152,9 +152,10 @@ build_id() {
 		grep -vE $'\t(Documentation|samples|LICENSES|tools/testing|tools/perf)/|\t(MAINTAINERS|CREDITS|COPYING|README)$' | sha
 }
 
-# kernel_source TAG: check a tag out in build/BASE/src/TAG, for building.
+# kernel_source NAME [REV]: check REV, or the tag NAME, out in
+# build/BASE/src/NAME, for building.
 kernel_source() (
-	src=$BUILD/$base/src/$1
+	rev=${2:-$1} src=$BUILD/$base/src/$1
 	lock "$base-src-$1" # the architectures share the source
 	mkdir -p "$BUILD/$base/src"
 	if [ ! -e "$src/.git" ] || ! kgit "$src" rev-parse HEAD >/dev/null 2>&1; then
@@ -162,10 +163,10 @@ kernel_source() (
 		rm -rf "$src"
 		kgit "$TREE" worktree prune
 		step CHECKOUT "$base $1"
-		kgit "$TREE" worktree add -q -f --detach "$src" "$1" >/dev/null 2>&1 ||
+		kgit "$TREE" worktree add -q -f --detach "$src" "$rev" >/dev/null 2>&1 ||
 			die "could not check out $1$(disk_hint "$BUILD")"
 	fi
-	kgit "$src" checkout -q -f --detach "$(kgit "$TREE" rev-parse "$1^{commit}")"
+	kgit "$src" checkout -q -f --detach "$(kgit "$TREE" rev-parse "$rev^{commit}")"
 )
 
 tree_source() { awk '$1 == "source" { print $3; exit }' "$STATE.new" "$STATE" 2>/dev/null; }

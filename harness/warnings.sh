@@ -9,28 +9,22 @@
 base=${1:?usage: warnings.sh BASE ARCH} arch=${2:?}
 . "$TOP/harness/treelib.sh"
 . "$TOP/harness/archlib.sh"
+. "$TOP/harness/buildlib.sh"
 "$TOP/harness/tree.sh" "$base"
 "$TOP/harness/deps.sh" kernel check
 lock "$base-$arch-warnings"
 scratch
-unset MAKEFLAGS MFLAGS MAKELEVEL KBUILD_OUTPUT KCFLAGS || :
-mapfile -t fragments < <(arch_fragments "$arch")
 
 for kernel in baseline series; do
-	src=$BUILD/$base/src/$kernel obj=$BUILD/$base/$arch/warnings-$kernel
+	src=$BUILD/$base/src/$kernel obj=$BUILD/$base/src/$kernel/obj-$arch
 	kernel_source "$kernel"
-	kmake=(make -s -C "$src" O="$obj" ARCH="$(arch_karch "$arch")" CROSS_COMPILE="$(arch_cross "$arch")" -j"${JOBS:-$(nproc)}")
-	mkdir -p "$obj"
-	{
-		"${kmake[@]}" tinyconfig
-		"$src/scripts/kconfig/merge_config.sh" -m -O "$obj" "$obj/.config" "${fragments[@]}"
-		"${kmake[@]}" olddefconfig
-		"${kmake[@]}" prepare
-	} >"$SCRATCH/log" 2>&1 || { tail -n 5 "$SCRATCH/log" >&2; die "could not prepare $kernel for its warnings"; }
+	lock "$base-$arch-$kernel" # the build shares the object directory
+	{ configure "$src" && kmake "$src" prepare; } >"$SCRATCH/log" 2>&1 ||
+		{ tail -n 5 "$SCRATCH/log" >&2; die "could not prepare $kernel for its warnings"; }
 	# what a configuration leaves out (mm/nommu.c) has no object here
 	mapfile -t objects < <(kgit "$TREE" diff --name-only --diff-filter=AM baseline series -- '*.c' ':!tools' ':!samples' | sed 's/c$/o/')
 	rm -f "${objects[@]/#/$obj/}"
-	"${kmake[@]}" W=1 C=2 "${objects[@]}" >"$SCRATCH/raw" 2>&1 || { tail -n 5 "$SCRATCH/raw" >&2; die "$kernel does not compile"; }
+	kmake "$src" W=1 C=2 "${objects[@]}" >"$SCRATCH/raw" 2>&1 || { tail -n 5 "$SCRATCH/raw" >&2; die "$kernel does not compile"; }
 	step WARN "$base $arch $kernel: $(grep -cE '(warning|error):' "$SCRATCH/raw" || :) warnings in ${#objects[@]} files"
 	# a warning's line moves with the lines above it
 	grep -E '(warning|error):' "$SCRATCH/raw" | sed -E -e "s%^(\.\./)*%%; s%^$src/%%" -e 's/:[0-9]+(:[0-9]+)?:/:/' | sort >"$SCRATCH/$kernel"

@@ -33,10 +33,10 @@ oldest_revision() {
 	[ -z "${KSRC:-}" ] || skip "KSRC is the caller's own source"
 	oldest=$(apt_list_revisions | head -n 1)
 	[ -n "$oldest" ] || skip "the mirror does not answer"
-	rm -rf "$COPY/build"
-	(cd "$COPY" && REVISION=$oldest make tree BASE="$base" && make export BASE="$base" && git status --porcelain) | tee "$SCRATCH/oldest"
+	git clone -q "$COPY" "$SCRATCH/clone"
+	(cd "$SCRATCH/clone" && REVISION=$oldest make tree BASE="$base" && make export BASE="$base" && git status --porcelain) | tee "$SCRATCH/oldest"
 	[ -z "$(cat "$SCRATCH/oldest")" ]
-	rm -rf "$COPY/build"
+	rm -rf "$SCRATCH/clone"
 }
 
 apt_list_revisions() { "$TOP/harness/source.sh" "$base" offered; }

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# How a kernel is built and kept, whatever its source: one of the three, a
+# commit of the series, or the series with planted faults.  The caller has
+# sourced lib.sh, set base and arch, and sourced treelib.sh and archlib.sh.
+
+: "${base:?}" "${arch:?}"
+cross=$(arch_cross "$arch")
+mapfile -t fragments < <(arch_fragments "$arch")
+target=$(arch_image "$arch")
+
+# Compilers go through ccache, and what is hashed is the preprocessed source
+# without its line markers: the base's kernels differ in a few lines of
+# headers that every file includes, and in nothing that most files make of
+# them.  That is sound while objects hold no line numbers other than those
+# that __LINE__ has put into the text, so without debug information.
+export CCACHE_DIR=$CACHE/ccache CCACHE_CONFIGPATH=/dev/null CCACHE_NODIRECT=1
+export CCACHE_PREFIX_CPP=$TOP/harness/no-line-markers CCACHE_MAXSIZE=4G
+launcher=
+! command -v ccache >/dev/null 2>&1 || launcher="ccache "
+
+# kmake SRC ARG...: make in SRC's object directory of this architecture.
+# That lies in SRC: then the compiler gets relative paths, the same in every
+# source.  Nothing in the kernel says which one it is, or when and where it
+# was built: a program in the guest can tell kernels apart only by what they
+# do.
+kmake() {
+	local src=$1
+	shift
+	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u KBUILD_OUTPUT -u KCFLAGS \
+		make -s -C "$src" O="obj-$arch" ARCH="$(arch_karch "$arch")" CROSS_COMPILE="$cross" \
+		CC="$launcher${cross}gcc" HOSTCC="${launcher}gcc" LOCALVERSION= \
+		KBUILD_BUILD_TIMESTAMP='Thu Nov  5 00:00:00 UTC 2015' KBUILD_BUILD_VERSION=1 \
+		KBUILD_BUILD_USER=user KBUILD_BUILD_HOST=host -j"${JOBS:-$(nproc)}" "$@"
+}
+
+# configure SRC: tinyconfig and our fragments.
+configure() {
+	local obj=$1/obj-$arch
+	mkdir -p "$obj"
+	kmake "$1" tinyconfig &&
+		"$1/scripts/kconfig/merge_config.sh" -m -O "$obj" "$obj/.config" "${fragments[@]}" &&
+		kmake "$1" olddefconfig
+}
+
+# build_kernel NAME ID SOURCE...: the kernel of what ID stands for, in
+# build/BASE/ARCH/NAME; the path of its image is left in $image.  SOURCE is a
+# command that gets the source into build/BASE/src/NAME; it is called only if
+# no kernel of ID is kept.
+#
+# A finished kernel is kept in the cache under a key made of everything that
+# it is built from: the source, the configuration fragments, the compiler.
+build_kernel() {
+	local name=$1 id=$2 here=$BUILD/$base/$arch/$1 src=$BUILD/$base/src/$1
+	local obj=$src/obj-$arch log=$here/build.log key kept new began maker recipe=2
+	shift 2
+	image=$here/$(basename "$target")
+	# The build's own habits are part of the key: raise recipe when they change.
+	key=$({
+		echo "$recipe $id $arch"
+		cat "${fragments[@]}"
+		"${cross}gcc" --version | head -n 1
+		"${cross}ld" --version | head -n 1
+	} | sha)
+	kept=$CACHE/kernels/$key
+	lock "$base-$arch-$name"
+	if [ ! -f "$kept/complete" ]; then
+		need_space "$BUILD" 3000 "a build of Linux $base"
+		mkdir -p "$here"
+		scratch
+		"$@" || exit 2
+		step CONFIG "$base $arch $name"
+		configure "$src" >"$log" 2>&1 || {
+			tail -n 5 "$log" >&2
+			die "could not configure $base $arch $name (see ${log#"$TOP"/})$(disk_hint "$BUILD")"
+		}
+		"$TOP/harness/config-check.sh" "$obj/.config" "${fragments[@]}" || exit 2
+
+		began=$(date +%s)
+		step BUILD "$base $arch $name with ${JOBS:-$(nproc)} jobs"
+		kmake "$src" KBUILD_VERBOSE=0 quiet=quiet_ "${target##*/}" >>"$log" 2>&1 &
+		maker=$!
+		# shellcheck disable=SC2064 # this build's
+		trap "kill $maker 2>/dev/null; wait; rm -rf -- '$SCRATCH'" EXIT
+		while sleep 2; kill -0 $maker 2>/dev/null; do
+			[ $((($(date +%s) - began) / 2 % 15)) = 0 ] || continue
+			step BUILD "$base $arch $name: $(elapsed "$began"), $(find "$obj" -name '*.o' | wc -l) objects"
+		done
+		if ! wait $maker; then
+			grep -m 3 -E '(error|Error|undefined reference|No space)' "$log" >&2 || tail -n 5 "$log" >&2
+			die "the build of $base $arch $name failed (see ${log#"$TOP"/})$(disk_hint "$BUILD")"
+		fi
+		step BUILT "$base $arch $name in $(elapsed "$began")"
+
+		new=$CACHE/kernels/.new.$$
+		# shellcheck disable=SC2064
+		trap "rm -rf -- '$SCRATCH' '$new'" EXIT
+		rm -rf "$new"
+		mkdir -p "$new" &&
+			cp "$obj/$target" "$new/" && cp "$obj/System.map" "$new/" && cp "$obj/.config" "$new/config" &&
+			grep -E 'warning:' "$log" >"$new/warnings" || [ $? = 1 ] || die "could not keep the kernel$(disk_hint "$CACHE")"
+		: >"$new/complete" || die "could not keep the kernel$(disk_hint "$CACHE")"
+		rm -rf "$kept"
+		mv -T "$new" "$kept" 2>/dev/null || [ -f "$kept/complete" ] || die "could not keep the kernel in $CACHE"
+	fi
+	if [ "$(cat "$here/key" 2>/dev/null)" != "$key" ] || [ ! -f "$image" ]; then
+		mkdir -p "$here"
+		rm -f "$here/key"
+		cp "$kept"/* "$here/" || die "could not copy the kernel$(disk_hint "$BUILD")"
+		printf '%s\n' "$key" >"$here/key"
+	fi
+}
