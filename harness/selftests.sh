@@ -91,8 +91,10 @@ tests_of() {
 not_applicable() {
 	awk -v base="$base" '
 		NR == FNR {
-			if ($1 == base)
-				regex[$2] = ($2 in regex ? regex[$2] "|" : "") "^(" $3 ")$"
+			if ($1 == base && $2 in regex)
+				regex[$2] = regex[$2] "|^(" $3 ")$"
+			else if ($1 == base)
+				regex[$2] = "^(" $3 ")$"
 			next
 		}
 		($2 in regex) && $3 ~ regex[$2] {
