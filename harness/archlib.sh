@@ -21,14 +21,6 @@ arch_srcarch() {
 	esac
 }
 
-# arch_srcarch ARCH: its directory in arch/
-arch_srcarch() {
-	case $1 in
-	x86_64) echo x86 ;;
-	*) arch_karch "$1" ;;
-	esac
-}
-
 # arch_cross ARCH: prefix of the compiler, empty for the machine's own
 arch_cross() {
 	case $1 in

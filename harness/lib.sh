@@ -15,7 +15,7 @@ OUT=$TOP/out
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/lock-on-fault
 export TOP BUILD OUT CACHE
 
-BASES="6.1"
+BASES="6.1 5.10"
 # What make check-all boots, and what it boots besides with FULL=1
 ARCHES="x86_64 mips64el mips s390x"
 MORE_ARCHES="mips64el-16k"

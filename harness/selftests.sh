@@ -7,7 +7,7 @@
 # selftests.sh run BASE ARCH KERNEL ABI [PROGRAM...]
 #	run them (or those named) on KERNEL, in one boot; prints the directory
 #	of the results last: results/PROGRAM.tap, and results/tests with a line
-#	for each test: ok|FAIL|skip, program, test, reason
+#	for each test: ok|FAIL|skip|n/a, program, test, reason
 #
 # HEADERS=KERNEL takes another kernel's headers: a kernel without lock on fault
 # has none of its numbers.  IMAGE=FILE AS=NAME runs them on a kernel that is
@@ -87,6 +87,26 @@ tests_of() {
 		END { if (!seen) print "FAIL", program, "(no_test_ran)" }'
 }
 
+# What harness/not-applicable says of this base: a test that is listed there
+# has to skip.
+not_applicable() {
+	awk -v base="$base" '
+		NR == FNR {
+			if ($1 == base && $2 in regex)
+				regex[$2] = regex[$2] "|^(" $3 ")$"
+			else if ($1 == base)
+				regex[$2] = "^(" $3 ")$"
+			next
+		}
+		($2 in regex) && $3 ~ regex[$2] {
+			if ($1 == "skip")
+				$1 = "n/a"
+			else
+				$0 = "FAIL " $2 " " $3 " is listed in harness/not-applicable, but did not skip"
+		}
+		{ print }' "$TOP/harness/not-applicable" -
+}
+
 run() {
 	local image results program status
 	local -a programs
@@ -117,7 +137,7 @@ run() {
 		# a program that died says less than it should have
 		grep -qE "^$program [01]$" "$results/status" 2>/dev/null ||
 			echo "FAIL $program (ended_early) status $(awk -v p="$program" '$1 == p { print $2 }' "$results/status" 2>/dev/null)"
-	done >"$results/tests"
+	done | not_applicable >"$results/tests"
 	[ "$status" = 0 ] || echo "FAIL guest (the_guest_failed) status $status" >>"$results/tests"
 	printf '%s\n' "$results"
 }

@@ -24,6 +24,7 @@ check_base "$base"
 # The one table line of a base: its Debian release.
 case $base in
 6.1)	release=bookworm ;;
+5.10)	release=bullseye ;;
 esac
 package=linux-source-$base
 recorded=$BUILD/$base/revision
@@ -117,6 +118,11 @@ refresh_lists() {
 	fi
 }
 
+# Why the lists could not be had.  A mirror drops old releases one day.
+gone() { grep -qsE '404 |does not have a Release file' "$CACHE/apt/$base/log"; }
+unreachable() { if gone; then echo "Debian $release is not on this system's mirror any more"; else echo "no network"; fi; }
+remedy() { gone || echo "connect, or "; }
+
 from_debian() {
 	local want=${REVISION:-} deb offered tmp
 	scratch # and with it the traps: an interrupt must not leave half a download
@@ -135,8 +141,8 @@ from_debian() {
 			want=${want#"${package}"_}
 			want=${want%_all.deb}
 			[ -n "$want" ] && [ "$want" != '*.deb' ] ||
-				die "no network, and no $package in the cache: connect, or use KSRC=/path/to/linux-$base"
-			step OFFLINE "the mirror does not answer; taking $want from the cache"
+				die "$(unreachable), and no $package in the cache: $(remedy)use KSRC=/path/to/linux-$base"
+			step OFFLINE "$(unreachable); taking $want from the cache"
 		fi
 	fi
 
@@ -144,7 +150,7 @@ from_debian() {
 	if [ ! -f "$deb" ] || ! (cd "$CACHE/source" && sha256sum --quiet -c "$deb.sha256") >/dev/null 2>&1; then
 		rm -f "$deb" "$deb.sha256"
 		need_space "$CACHE" 300 "the download of $package"
-		refresh_lists || die "no network, and $package $want is not in the cache: connect, or use KSRC=/path/to/linux-$base"
+		refresh_lists || die "$(unreachable), and $package $want is not in the cache: $(remedy)use KSRC=/path/to/linux-$base"
 		offered=$(apt_private apt-cache madison "$package" | awk -F' *[|] *' '{ print $2 }' | sort -Vu)
 		if ! grep -qxF "$want" <<<"$offered"; then
 			refresh_lists now || :

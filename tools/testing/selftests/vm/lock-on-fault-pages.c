@@ -450,7 +450,7 @@ TEST_F(private, M2_copy_on_write_forced)
 	EXPECT_TRUE(locked_with(m->addr, m->len, 1));
 }
 
-TEST_F(private, M2_copy_on_write_of_childs)
+TEST_F(private, M2_copy_on_write_of_child)
 {
 	struct mem *m = &self->m;
 	pid_t pid;

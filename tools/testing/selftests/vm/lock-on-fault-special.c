@@ -207,7 +207,7 @@ FIXTURE_SETUP(special)
 			       self->s.align - 1) & -self->s.align);
 }
 
-FIXTURE_TEARDOWN(special)
+static void close_special(FIXTURE_DATA(special) *self)
 {
 	sys_munlockall();
 	munmap(self->base, self->size);
@@ -215,6 +215,11 @@ FIXTURE_TEARDOWN(special)
 		set_pool(self->pool);
 	if (self->s.fd >= 0)
 		close(self->s.fd);
+}
+
+FIXTURE_TEARDOWN(special)
+{
+	close_special(self);
 }
 
 static bool is_hugetlb(enum special kind)
@@ -347,7 +352,7 @@ FIXTURE_SETUP(hugetlb)
 
 FIXTURE_TEARDOWN(hugetlb)
 {
-	special_teardown(_metadata, (void *)self, (void *)variant);
+	close_special((void *)self);
 }
 
 TEST_F(hugetlb, M3_D3_small_pool)

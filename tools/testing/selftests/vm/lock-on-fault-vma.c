@@ -548,7 +548,8 @@ FIXTURE_SETUP(mergeable)
 
 FIXTURE_TEARDOWN(mergeable)
 {
-	kinds_teardown(_metadata, (void *)self, (void *)variant);
+	sys_munlockall();
+	mem_unmap(&self->m);
 }
 
 TEST_F(mergeable, M9_unlocked_is_as_new)
@@ -617,7 +618,8 @@ FIXTURE_SETUP(shared)
 
 FIXTURE_TEARDOWN(shared)
 {
-	kinds_teardown(_metadata, (void *)self, (void *)variant);
+	sys_munlockall();
+	mem_unmap(&self->m);
 }
 
 /* The part that begins at page PART, made to show other pages, or its own */

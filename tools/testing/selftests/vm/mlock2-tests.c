@@ -512,7 +512,7 @@ TEST_F(anon, I2_only_the_low_32_bits_of_flags_count)
 }
 
 /*
- * A range of @pages pages, off by some bytes at its start and in its length,
+ * A range as long as @pages, off by some bytes at its start and in its length,
  * over a mapping of which the first pages are present
  */
 static void lock_bytes(struct __test_metadata *_metadata,
