@@ -3,7 +3,7 @@
 # The figures of bench.sh as a table, as JSON or as a plot for gnuplot.  Lines:
 #	fact,NAME,VALUE
 #	KERNEL,strategies,NAME,SETUP,PROCESSING,UNMAP,MINOR,MAJOR,PRESENT,LOCKED,MLOCKED,REASON
-#	KERNEL,lock|unused,GROUP,NAME,PER,LEAST,MEAN,REASON
+#	KERNEL,lock|unused,GROUP,NAME,PER,MEDIAN,MEAN,REASON
 #	KERNEL,text,OBJECT,BYTES
 # No value has a comma in it but the last.
 
