@@ -4,10 +4,13 @@
  * those that every program does and that must not have become dearer by it.
  *
  * Every measure is a process of its own, which does its operation a number of
- * times in each of a number of rounds.  What counts is the cheapest round: a
- * timer interrupt or another program can only add to it.  So that some rounds
- * have none, a round is a few milliseconds at most.  Under an emulator that
- * counts instructions as nanoseconds the figure is that of instructions.
+ * times in each of a number of rounds.  What counts is the median round, and
+ * the cheapest: the first depends on the state that the allocators' caches are
+ * in most of the time, the second on luck with them, and an instruction more on
+ * the way of the operation shows in both.  The dear rounds have a timer
+ * interrupt in them; for those to be few, a round is a few milliseconds at
+ * most.  Under an emulator that counts instructions as nanoseconds the figures
+ * are those of instructions.
  *
  * This is a benchmark, not a test.  With --time it says how long another
  * program takes, in the same form.
@@ -24,13 +27,14 @@
 #define MIB		(1024 * 1024UL)
 #define SMALL		(64 * 1024UL)	/* what allocators ask for */
 #define VMAS		1000
+#define MAX_ROUNDS	1000
 #define ENOUGH_NS	500000000ULL
 #define ELEMENTS	1000000		/* of stream's arrays */
 
 /* What the process of a measure leaves behind */
 struct result {
 	int rounds;
-	uint64_t least_ps, total_ps;	/* of one operation */
+	uint64_t ps[MAX_ROUNDS];	/* of one operation */
 	bool done;
 	char why[160];
 };
@@ -55,12 +59,7 @@ static uint64_t now_ns(void)
 /* A round is over: @ops operations took the time since @start */
 static void round_took(uint64_t start, unsigned long ops)
 {
-	uint64_t ps = (now_ns() - start) * 1000 / ops;
-
-	if (!result->rounds || ps < result->least_ps)
-		result->least_ps = ps;
-	result->total_ps += ps;
-	result->rounds++;
+	result->ps[result->rounds++] = (now_ns() - start) * 1000 / ops;
 }
 
 #define give_up(...) do {						\
@@ -650,6 +649,34 @@ static void measure(void (*go)(void))
 		snprintf(result->why, sizeof(result->why), "died");
 }
 
+static int compare(const void *one, const void *other)
+{
+	const uint64_t *x = one, *y = other;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* The rounds have been sorted */
+static double median_ns(void)
+{
+	return result->ps[result->rounds / 2] / 1e3;
+}
+
+static double least_ns(void)
+{
+	return result->ps[0] / 1e3;
+}
+
+static double mean_ns(void)
+{
+	double sum = 0;
+	int i;
+
+	for (i = 0; i < result->rounds; i++)
+		sum += result->ps[i] / 1e3;
+	return sum / result->rounds;
+}
+
 static void print(enum format format, const char *group, const char *name,
 		  const char *per)
 {
@@ -657,29 +684,30 @@ static void print(enum format format, const char *group, const char *name,
 	const struct result *r = result;
 	bool ok = r->done && r->rounds;
 
+	qsort(result->ps, result->rounds, sizeof(result->ps[0]), compare);
 	switch (format) {
 	case HUMAN:
 		if (ok)
 			printf("%-39s %14.1f ns per %s\n", name,
-			       r->least_ps / 1e3, per);
+			       median_ns(), per);
 		else
 			printf("%-39s not available: %s\n", name, r->why);
 		break;
 	case CSV:
 		if (!any)
-			puts("group,name,per,least_ns,mean_ns,reason");
+			puts("group,name,per,median_ns,least_ns,mean_ns,reason");
 		if (ok)
-			printf("%s,%s,%s,%.3f,%.3f,\n", group, name, per,
-			       r->least_ps / 1e3, r->total_ps / 1e3 / r->rounds);
+			printf("%s,%s,%s,%.3f,%.3f,%.3f,\n", group, name, per,
+			       median_ns(), least_ns(), mean_ns());
 		else
-			printf("%s,%s,%s,,,\"%s\"\n", group, name, per, r->why);
+			printf("%s,%s,%s,,,,\"%s\"\n", group, name, per, r->why);
 		break;
 	case JSON:
 		printf("%s\n  {\"group\": \"%s\", \"name\": \"%s\", \"per\": \"%s\", ",
 		       any ? "," : "", group, name, per);
 		if (ok)
-			printf("\"least_ns\": %.3f, \"mean_ns\": %.3f}",
-			       r->least_ps / 1e3, r->total_ps / 1e3 / r->rounds);
+			printf("\"median_ns\": %.3f, \"least_ns\": %.3f, \"mean_ns\": %.3f}",
+			       median_ns(), least_ns(), mean_ns());
 		else
 			printf("\"reason\": \"%s\"}", r->why);
 		break;
@@ -749,7 +777,7 @@ int main(int argc, char **argv)
 			break;
 		case 'r':
 			rounds = atoi(optarg);
-			if (rounds < 1 || rounds > 1000000)
+			if (rounds < 1 || rounds > MAX_ROUNDS)
 				usage(2);
 			break;
 		case 'o':
