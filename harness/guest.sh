@@ -107,6 +107,8 @@ arch_table() {
 			qemu='qemu-system-mips'
 			# the one 32-bit processor that comes in numbers
 			cpu=P5600
+			# its NaNs are those of IEEE 754-2008, the programs' are not
+			kargs+=" ieee754=relaxed"
 			elf="32be8"
 			;;
 		esac
