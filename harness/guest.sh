@@ -568,19 +568,23 @@ start_qemu() {
 
 # Does KVM boot this very image?  That /dev/kvm exists and opens says little:
 # where the host is a guest itself, it may do that and never get anywhere.
-# What was found holds for this boot of the host, this QEMU and this image.
+# What was found holds for this boot of the host, this QEMU and this image; a
+# machine on which two images did not boot, and none did, is not asked again.
 kvm_works() {
-	local key fd verdict smp=1 mem=512M
+	local machine key fd verdict smp=1 mem=512M
 
 	[ "$(uname -m)" = "$host" ] && [ -r /dev/kvm ] && [ -w /dev/kvm ] ||
 		return 1
-	key="$(cat /proc/sys/kernel/random/boot_id) $(
-		"$qemu" --version | head -n 1 | tr -cd '[:alnum:].') $(
-		sha256sum <"$image" | cut -d' ' -f1)"
+	machine="$(cat /proc/sys/kernel/random/boot_id) $(
+		"$qemu" --version | head -n 1 | tr -cd '[:alnum:].')"
+	key="$machine $(sha256sum <"$image" | cut -d' ' -f1)"
 	# one prober at a time, the others want to know what it finds
 	exec {fd}>>"$BUILD/kvm-probe"
 	flock "$fd"
-	verdict=$(sed -n "s/^$key //p" "$BUILD/kvm-probe" | tail -n 1)
+	verdict=$(awk -v machine="$machine " -v key="$key" '
+		index($0, machine) == 1 { n[$NF]++ }
+		index($0, key " ") == 1 { verdict = $NF }
+		END { print (verdict == "" && n["no"] >= 2 && !n["yes"] ? "no" : verdict) }' "$BUILD/kvm-probe")
 	if [ -z "$verdict" ]; then
 		step PROBE "whether KVM boots this kernel (10 s at most)"
 		mkdir "$tmp/probe"
