@@ -44,7 +44,12 @@ END {
 				if (first[p, m] <= first[small] && last[p, m] >= last[small])
 					use = p SUBSEP m
 		}
+		# what has grown may have taken in hunks before it
+		while (chosen && first[list[chosen]] >= first[use])
+			chosen--
+		list[++chosen] = use
 		done = last[use]
-		printf "%s\n%s", head[use], body[use]
 	}
+	for (n = 1; n <= chosen; n++)
+		printf "%s\n%s", head[list[n]], body[list[n]]
 }

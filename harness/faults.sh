@@ -31,7 +31,9 @@ scratch
 mkdir -p "$bin"
 
 # The list without its comments.  The last field may have blanks in it.
-sed -E -e 's/[[:space:]]+#.*$//' -e '/^(#|[[:space:]]*$)/d' "$faults/faults.list" >"$SCRATCH/list"
+# What is for another base only goes, too.
+sed -E -e 's/[[:space:]]+#.*$//' -e '/^(#|[[:space:]]*$)/d' "$faults/faults.list" |
+	sed -E -e "s/^([^@[:space:]]+)@${base//./\\.}[[:space:]]/\1\t/" -e '/^[^[:space:]]*@/d' >"$SCRATCH/list"
 
 check_list() {
 	local name row program pattern

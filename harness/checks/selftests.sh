@@ -19,6 +19,7 @@ selftests_on() {
 		ok)	passed=$((passed + 1)) ;;
 		skip)	skipped=$((skipped + 1))
 			printf 'skip  %s: %s\n' "$base $arch $kernel $abi: $program $name" "${reason:-it did not say why}" ;;
+		n/a)	printf 'n/a   %s: Linux %s has not got what it tests\n' "$base $arch $kernel $abi: $program $name" "$base" ;;
 		*)	failed=$((failed + 1))
 			failures+=("$base $arch $kernel $abi: $program $name")
 			printf 'FAIL  %s %s\n' "$base $arch $kernel $abi: $program $name" "$reason"
@@ -41,7 +42,7 @@ row_table() {
 	for abi in $(arch_abis "$arch"); do
 		cat "$BUILD/$base/$arch/selftests/results-series-$abi/tests" 2>/dev/null || :
 	done | awk '
-		{
+		$1 != "n/a" {
 			name = $3
 			while (match(name, /[IMD][0-9]+_/)) {
 				row = substr(name, RSTART, RLENGTH - 1)
@@ -76,8 +77,29 @@ stock_has_its_defects() {
 			"$(grep -cE "^FAIL .*${defect}_" "$dir/tests")" "$(grep -cE "${defect}_" "$dir/tests")"
 	done | tee "$SCRATCH/defects"
 	! grep ': 0 of' "$SCRATCH/defects"
-	# and it is only these, and special mappings, which D2 does not name
-	! grep -E '^FAIL ' "$dir/tests" | grep -vE 'D[0-9]+_|M3_(vdso|aio_ring)'
+	# and it is only these, and special mappings, which D2 does not name; on
+	# 5.10 its flaws show everywhere: pages of files are not locked
+	[ "$base" = 5.10 ] ||
+		! grep -E '^FAIL ' "$dir/tests" | grep -vE 'D[0-9]+_|M3_(vdso|aio_ring)'
+}
+
+# What 5.10's own version misses of the design: it walks what is not there,
+# and does not lock pages of files when they are faulted in.
+stock_has_its_flaws() {
+	local dir what regex
+	dir=$(HEADERS=series "$TOP/harness/selftests.sh" run "$base" "$arch" stock x86_64 \
+		lock-on-fault-pages lock-on-fault-vma lock-on-fault-walk)
+	while read -r regex what; do
+		printf '%s: %s of %s tests fail on stock, %s on series\n' "$what" \
+			"$(grep -cE "^FAIL [^ ]+ $regex" "$dir/tests")" "$(grep -cE "^[^ ]+ [^ ]+ $regex" "$dir/tests")" \
+			"$(grep -cE "^FAIL [^ ]+ $regex" "${dir/results-stock/results-series}/tests")"
+	done <<-'END' | tee "$SCRATCH/flaws"
+	cost[.] the cost of a sparse mapping
+	(kinds[.]file_|files[.]).*M2_ pages of files
+	(kinds[.]anon_|private[.]anon_).*M2_ anonymous and shared memory
+	[^ ]*M5_ pages that are present
+	END
+	! grep -E ': 0 of|, [1-9][0-9]* on series' "$SCRATCH/flaws"
 }
 
 # Linux's own tests, from the stock tag and not from here: what passes on
@@ -127,6 +149,7 @@ code_lines() {
 }
 own_lines() {
 	local tree=$BUILD/$base/tree
+	. "$TOP/harness/treelib.sh"
 	kgit "$tree" diff stock baseline | code_lines - >"$SCRATCH/gone"
 	kgit "$tree" diff baseline series | code_lines + >"$SCRATCH/ours"
 	[ -s "$SCRATCH/gone" ] && [ -s "$SCRATCH/ours" ]
@@ -143,15 +166,16 @@ planted_faults() { "$TOP/harness/faults.sh" "$base" "$arch"; }
 
 checks_of_the_selftests() {
 	local abi
-	. "$TOP/harness/treelib.sh"
-	. "$TOP/harness/archlib.sh"
-	t "$base: no line pasted from stock" own_lines
 	for abi in $(arch_abis "$arch"); do
 		selftests_on series "$abi"
 	done
-	t "$base $arch: the tests of D1, D2, D3, D6, D7 fail on stock" stock_has_its_defects
-	t "$base $arch: what Linux's own tests pass on stock they pass on series" oracle
-	[ ! -x "$TOP/harness/faults.sh" ] ||
+	# what takes other kernels is shown on one machine
+	if [ "$arch" = x86_64 ]; then
+		t "$base $arch: the tests of D1, D2, D3, D6, D7 fail on stock" stock_has_its_defects
+		[ "$base" != 5.10 ] ||
+			t "$base $arch: the tests of the two flaws fail on stock" stock_has_its_flaws
+		t "$base $arch: what Linux's own tests pass on stock they pass on series" oracle
 		t "$base $arch: the tests can fail: planted faults" planted_faults
+	fi
 	row_table
 }

@@ -88,8 +88,8 @@ static inline bool lock_is_onfault(vm_flags_t flags)
  * @newflags: flags of the VMA after
  *
  * Pages that are present are locked in either mode, so a change from one to
- * the other has nothing to do to them, and must not: a page counts how often
- * it is mlocked.
+ * the other does not lock or unlock them, and must not where a page counts how
+ * often it is mlocked.
  *
  * Return: whether the present pages have to be locked or unlocked.
  */
@@ -124,8 +124,9 @@ static inline long lock_charge(vm_flags_t oldflags, vm_flags_t newflags,
  *	and what remap_file_pages() maps, of its own accord
  * @POPULATE_FOR_CALLER: the program itself, by MAP_POPULATE
  *
- * A lock on fault never asks.  MADV_POPULATE_READ and MADV_POPULATE_WRITE ask
- * for the caller too, by a road of their own that looks at no lock.
+ * A lock on fault never asks.  MADV_POPULATE_READ and MADV_POPULATE_WRITE,
+ * where the kernel has them, ask for the caller too, by a road of their own
+ * that looks at no lock.
  */
 enum populate_for {
 	POPULATE_FOR_LOCK,
