@@ -105,8 +105,10 @@ arch_table() {
 			;;
 		mips)
 			qemu='qemu-system-mips'
-			# the one 32-bit processor that comes in numbers
 			cpu=P5600
+			cpus=1
+			# its NaNs are those of IEEE 754-2008, the programs' are not
+			kargs+=" ieee754=relaxed"
 			elf="32be8"
 			;;
 		esac
