@@ -158,6 +158,8 @@ function json_costs(list, one, other,	i, n, a, b, k, kernel) {
 function json(	i, n, k, a, kernel) {
 	printf "{%s, %s, %s,\n %s,\n %s,\n", json_fact("base"), json_fact("arch"), json_fact("revision"),
 		json_fact("machine"), json_fact("compiler")
+	if ("series" in fact)
+		printf " %s,\n", json_fact("series")
 	printf " \"unit\": \"ns, each an instruction\", \"file_mib\": %d, \"reads\": %d,\n \"strategies\": [", fact["mib"], fact["reads"]
 	for (i = 1; i <= count["strategies"]; i++) {
 		n = names["strategies", i]

@@ -179,6 +179,8 @@ facts() {
 	printf 'fact,%s,%s\n' base "$base" arch "$arch" revision "$(cat "$BUILD/$base/revision" 2>/dev/null || echo "the caller's source")" \
 		machine "$("$(compgen -c qemu-system- | sort | head -n 1)" --version | sed -n '1s/^QEMU emulator version \([0-9.]*\).*/QEMU \1/p'), 1 processor, an instruction is 1 ns" \
 		compiler "$(gcc --version | head -n 1)" mib "$size" reads "$reads"
+	# which series: a clone whose kernels came out of the cache may have no tree
+	[ ! -d "$TREE/.git" ] || printf 'fact,series,%s\n' "$(build_id series)"
 }
 
 all() {
@@ -187,6 +189,7 @@ all() {
 	declare -A images
 	check_base "$base"
 	check_arch "$arch"
+	. "$TOP/harness/treelib.sh"
 	size=${SIZE:-256} reads=${READS:-750000}
 	matches SIZE "$size" '[1-9][0-9]{0,3}' "the file's size in MiB"
 	matches READS "$reads" '[1-9][0-9]{0,8}' "a number of reads"
