@@ -12,13 +12,14 @@ TIMEOUT	?= 600
 # Values go to the scripts as they are typed: a RUN with a $ in it is the
 # guest's business, not make's.
 override RUN := $(value RUN)
-export BASE ARCH KERNEL RUN MEM SMP TIMEOUT KSRC REVISION FULL
+override BENCH := $(value BENCH)
+export BASE ARCH KERNEL RUN BENCH MEM SMP TIMEOUT KSRC REVISION FULL
 
-.PHONY: help run check check-all tree export kernel guest shell clean
+.PHONY: help run check check-all check-series bench bench-native tree export series kernel guest shell clean
 .NOTPARALLEL:
 
 help:
 	@harness/front.sh help
 
-run check check-all tree export kernel guest shell clean:
+run check check-all check-series bench bench-native tree export series kernel guest shell clean:
 	@harness/front.sh $@

@@ -8,6 +8,16 @@
 arch_karch() {
 	case $1 in
 	x86_64) echo x86_64 ;;
+	mips*) echo mips ;;
+	s390x) echo s390 ;;
+	esac
+}
+
+# arch_srcarch ARCH: its directory in arch/
+arch_srcarch() {
+	case $1 in
+	x86_64) echo x86 ;;
+	*) arch_karch "$1" ;;
 	esac
 }
 
@@ -15,6 +25,8 @@ arch_karch() {
 arch_cross() {
 	case $1 in
 	x86_64) [ "$(uname -m)" = x86_64 ] || echo x86_64-linux-gnu- ;;
+	mips64el*) echo mips64el-linux-gnuabi64- ;;
+	*) echo "$1-linux-gnu-" ;;
 	esac
 }
 
@@ -22,28 +34,52 @@ arch_cross() {
 arch_image() {
 	case $1 in
 	x86_64) echo arch/x86/boot/bzImage ;;
+	mips*) echo vmlinux ;;
+	s390x) echo arch/s390/boot/bzImage ;;
 	esac
 }
 
 # arch_fragments ARCH: configuration on top of tinyconfig
 arch_fragments() {
+	local dir
+	dir=$TOP/arch/$(arch_srcarch "$1")/configs
 	echo "$TOP/kernel/configs/lockonfault.config"
 	case $1 in
-	x86_64) echo "$TOP/arch/x86/configs/lockonfault-x86_64.config" ;;
+	mips*) echo "$dir/lockonfault-malta.config" ;;
 	esac
+	case $1 in
+	mips64el-16k) echo "$dir/lockonfault-mips64el.config" ;;
+	esac
+	echo "$dir/lockonfault-$1.config"
 }
 
 # arch_abis ARCH: the ABIs whose programs its kernel runs
 arch_abis() {
 	case $1 in
 	x86_64) echo x86_64 i386 ;;
+	mips64el*) echo n64 n32 o32 ;;
+	mips) echo o32 ;;
+	*) echo "$1" ;;
 	esac
 }
 
 # arch_abi_cc ARCH ABI: the compiler of an ABI
 arch_abi_cc() {
-	case $2 in
-	i386) echo i686-linux-gnu-gcc ;;
+	case $1-$2 in
+	x86_64-i386) echo i686-linux-gnu-gcc ;;
+	mips64el*-n64) echo "$(arch_cross "$1")gcc -mabi=64" ;;
+	mips64el*-n32) echo "$(arch_cross "$1")gcc -mabi=n32" ;;
+	mips64el*-o32) echo "$(arch_cross "$1")gcc -mabi=32" ;;
 	*) echo "$(arch_cross "$1")gcc" ;;
+	esac
+}
+
+# arch_debian ARCH: Debian's name of it, if Debian has a static shell for it
+arch_debian() {
+	case $1 in
+	x86_64) echo amd64 ;;
+	mips64el*) echo mips64el ;;
+	mips) ;;
+	*) echo "$1" ;;
 	esac
 }

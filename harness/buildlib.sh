@@ -53,7 +53,7 @@ configure() {
 # it is built from: the source, the configuration fragments, the compiler.
 build_kernel() {
 	local name=$1 id=$2 here=$BUILD/$base/$arch/$1 src=$BUILD/$base/src/$1
-	local obj=$src/obj-$arch log=$here/build.log key kept new began maker recipe=2
+	local obj=$src/obj-$arch log=$here/build.log key kept new began maker recipe=3
 	shift 2
 	image=$here/$(basename "$target")
 	# The build's own habits are part of the key: raise recipe when they change.
@@ -100,6 +100,9 @@ build_kernel() {
 		mkdir -p "$new" &&
 			cp "$obj/$target" "$new/" && cp "$obj/System.map" "$new/" && cp "$obj/.config" "$new/config" &&
 			grep -E 'warning:' "$log" >"$new/warnings" || [ $? = 1 ] || die "could not keep the kernel$(disk_hint "$CACHE")"
+		# text of each object, for the benchmark
+		(cd "$obj" && find vmlinux arch block drivers fs init ipc kernel lib mm -name '*.o' ! -path '*/boot/*' -o -path vmlinux |
+			LC_ALL=C sort | xargs "${cross}size" | awk 'NR > 1 { print $6 "," $1 }') >"$new/sizes" &&
 		: >"$new/complete" || die "could not keep the kernel$(disk_hint "$CACHE")"
 		rm -rf "$kept"
 		mv -T "$new" "$kept" 2>/dev/null || [ -f "$kept/complete" ] || die "could not keep the kernel in $CACHE"

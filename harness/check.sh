@@ -13,35 +13,9 @@ cd "$TOP"
 "$TOP/harness/deps.sh" tree kernel guest check docs
 lock check
 scratch
-passed=0 failed=0 skipped=0
-failures=()
+. "$TOP/harness/testlib.sh"
 
-# t NAME COMMAND...: a test is a command that succeeds; 77 is a skip, and
-# what it printed last is the reason.
-t() {
-	local name=$1 began status
-	shift
-	began=$(date +%s)
-	# not "|| status=$?": that would make bash ignore failures in the test
-	set +e
-	(set -e; "$@") >"$SCRATCH/t.log" 2>&1 </dev/null
-	status=$?
-	set -e
-	case $status in
-	0)
-		passed=$((passed + 1))
-		printf 'ok    %s (%s)\n' "$name" "$(elapsed "$began")" ;;
-	77)
-		skipped=$((skipped + 1))
-		printf 'skip  %s: %s\n' "$name" "$(tail -n 1 "$SCRATCH/t.log")" ;;
-	*)
-		failed=$((failed + 1))
-		failures+=("$name")
-		printf 'FAIL  %s (status %s)\n%s\n' "$name" "$status" "$(tail -n 25 "$SCRATCH/t.log" | sed 's/^/      /')" ;;
-	esac
-}
-skip() { echo "$*"; exit 77; }
-
+. "$TOP/harness/archlib.sh"
 for part in "$TOP"/harness/checks/*.sh; do
 	# shellcheck source=/dev/null
 	. "$part"
@@ -54,6 +28,7 @@ done
 job() {
 	local checks=$1 pair=$2
 	base=${pair%%:*} arch=${pair##*:}
+	passed=0 failed=0 skipped=0 failures=()
 	SCRATCH=$SCRATCH/$checks-$pair
 	mkdir "$SCRATCH"
 	"checks_of_the_$checks"
@@ -62,11 +37,21 @@ job() {
 
 jobs=()
 for pair; do
-	"$TOP/harness/deps.sh" "${pair##*:}"
-	jobs+=("selftests $pair" "guest $pair")
+	# a machine that is not to be had is a failure of its own
+	if ! "$TOP/harness/deps.sh" "${pair##*:}"; then
+		failed=$((failed + 1))
+		failures+=("${pair/:/ }: its emulator or compiler is missing")
+		printf 'FAIL  %s\n' "${failures[-1]}"
+		continue
+	fi
+	case $pair in
+	# where costs are compared
+	*:x86_64) jobs+=("selftests $pair" "guest $pair" "bench $pair") ;;
+	*)	jobs+=("machine $pair") ;;
+	esac
 done
 for base in $(printf '%s\n' "${@%%:*}" | sort -u); do
-	jobs+=("patches $base:${1##*:}" "docs $base:${1##*:}")
+	jobs+=("patches $base:${1##*:}" "docs $base:${1##*:}" "series $base:${1##*:}")
 done
 jobs+=("harness $1")
 copy_clone
@@ -87,6 +72,4 @@ for next in "${jobs[@]}"; do
 	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 	mapfile -t -O ${#failures[@]} failures < <(tail -n +2 "$result" | grep .)
 done
-[ "$failed" = 0 ] || printf 'failed: %s\n' "${failures[@]}"
-printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
-[ "$failed" = 0 ]
+verdict

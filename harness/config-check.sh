@@ -10,7 +10,9 @@
 #
 # "# CONFIG_X is not set" is fulfilled by an absent symbol, too: what this
 # base does not know is not set.  "# optional" on the line before a symbol says
-# that some bases lack it; then an absent or unset symbol is fine.
+# that some bases lack it; then an absent or unset symbol is fine.  The last
+# fragment that names a symbol has the say: a machine may lack what the
+# fragment for all of them wants.
 #
 # Prints one line per missing symbol; exit status 1 if there was any.
 
@@ -46,14 +48,24 @@ file == 1 {
 }
 /^# optional$/ { optional = 1; next }
 parse($0) {
-	got = sym in have ? have[sym] : "n"
-	if (got != val && !(optional && got == "n")) {
-		printf "%s: %s: wanted %s, got %s\n", FILENAME, sym,
-			val == "n" ? "not set" : val,
+	if (!(sym in want))
+		order[++n] = sym
+	want[sym] = val
+	may_lack[sym] = optional
+	from[sym] = FILENAME
+}
+{ optional = 0 }
+END {
+	for (i = 1; i <= n; i++) {
+		sym = order[i]
+		got = sym in have ? have[sym] : "n"
+		if (got == want[sym] || (may_lack[sym] && got == "n"))
+			continue
+		printf "%s: %s: wanted %s, got %s\n", from[sym], sym,
+			want[sym] == "n" ? "not set" : want[sym],
 			got == "n" ? "not set" : got
 		bad = 1
 	}
+	exit bad
 }
-{ optional = 0 }
-END { exit bad }
 ' "$@"

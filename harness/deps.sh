@@ -8,9 +8,14 @@
 packages() {
 	case $1 in
 	tree)	echo git xz-utils ca-certificates ;;
+	series)	echo git perl ;;
 	kernel)	echo ccache gcc make libc6-dev flex bison bc libelf-dev perl ;;
 	guest)	echo cpio busybox-static e2fsprogs gcc libc6-dev ;;
 	x86_64)	echo qemu-system-x86 ;;
+	bench)	echo gnuplot-nox ;;
+	mips64el*)	echo qemu-system-mips gcc-multilib-mips64el-linux-gnuabi64 ;;
+	mips)	echo qemu-system-mips gcc-mips-linux-gnu libc6-dev-mips-cross ;;
+	s390x)	echo qemu-system-misc gcc-s390x-linux-gnu libc6-dev-s390x-cross ;;
 	docs)	echo python3-sphinx python3-docutils groff-base gcc libc6-dev ;;
 	check)	echo perl sparse shellcheck gcc-i686-linux-gnu libc6-dev-i386-cross libcap-dev util-linux python3-ply python3-git ;;
 	*)	die "deps.sh: no list of packages for '$1'" ;;

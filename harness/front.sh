@@ -22,6 +22,13 @@ guest() {
 	"$TOP/harness/guest.sh" --arch "$ARCH" --mem "$MEM" --smp "$SMP" --timeout "$TIMEOUT" "$@"
 }
 
+# split VARIABLE VALUE: into $words as a shell would, and expand nothing
+split() {
+	scratch
+	xargs -r printf '%s\0' >"$SCRATCH/words" 2>/dev/null <<<"$2" || die "$1='$2' has an unmatched quote"
+	mapfile -d '' -t words <"$SCRATCH/words"
+}
+
 build_image() { image=$("$TOP/harness/kernel.sh" "$BASE" "$ARCH" "$KERNEL") || exit 2; }
 
 case $target in
@@ -31,10 +38,16 @@ help)
 
 	  make run         build the patched kernel, boot it, show lock on fault at work
 	  make check       the tests, on BASE and ARCH
-	  make check-all   the tests, on every base and architecture
+	  make check-all   the tests, on every base and the first architectures below;
+	                   FULL=1: on all of them
+	  make bench       measure stock, baseline and series: a table, out/bench-*
+	  make bench-native   the benchmark on this machine and its own kernel;
+	                   BENCH='--size=5120 --reads=15000000' are its options
 
 	  make tree        the kernel as a git repository: build/BASE/tree, to edit
 	  make export      write edited commits of that back into patches/
+	  make series      the series as mails, for git send-email: out/series-BASE
+	  make check-series   each commit by itself: warnings, boot, tests, style
 	  make kernel      build KERNEL; prints the image's path last
 	  make guest RUN='prog args'   run a program of this machine on KERNEL
 	  make shell       the same, interactive
@@ -42,7 +55,8 @@ help)
 	                   $CACHE)
 
 	  BASE=$BASE          ${BASES// /, }
-	  ARCH=$ARCH       ${ARCHES// /, }
+	  ARCH=$ARCH       ${ARCHES// /, },
+	                    ${MORE_ARCHES// /, }
 	  KERNEL=$KERNEL     ${KERNELS// /, }
 	  MEM=$MEM SMP=$SMP TIMEOUT=$TIMEOUT (seconds) are the guest's
 	  KSRC=PATH         a kernel source tree or tarball to use in place of Debian's
@@ -54,28 +68,40 @@ run)
 	"$TOP/harness/deps.sh" tree kernel guest "$ARCH"
 	build_image
 	"$TOP/harness/demo.sh" "$image"
+	"$TOP/harness/bench.sh" quick "$ARCH" "$image"
 	step DONE "in $(elapsed "$began"); your own program: make guest RUN='prog args'; a shell: make shell"
 	;;
+bench)		exec "$TOP/harness/bench.sh" all "$BASE" "$ARCH" ;;
+bench-native)
+	split BENCH "${BENCH:-}"
+	"$TOP/harness/bench.sh" native "${words[@]}" ;;
 check)		exec "$TOP/harness/check.sh" "$BASE:$ARCH" ;;
 check-all)
 	all=()
 	for base in $BASES; do
-		for arch in $ARCHES; do all+=("$base:$arch"); done
+		for arch in $ARCHES ${FULL:+$MORE_ARCHES}; do
+			# the other machines are for the default base, but with FULL=1
+			[ "$base" != 6.1 ] && [ "$arch" != x86_64 ] && [ -z "${FULL:-}" ] || all+=("$base:$arch")
+		done
 	done
 	exec "$TOP/harness/check.sh" "${all[@]}" ;;
 tree)		exec "$TOP/harness/tree.sh" "$BASE" ;;
 export)		exec "$TOP/harness/export.sh" "$BASE" ;;
+series)		exec "$TOP/harness/series.sh" "$BASE" ;;
+check-series)	exec "$TOP/harness/check-series.sh" "$BASE" "$ARCH" ;;
 kernel)		exec "$TOP/harness/kernel.sh" "$BASE" "$ARCH" "$KERNEL" ;;
 guest)
 	[ -n "${RUN:-}" ] || die "RUN is empty; say what to run: make guest RUN='prog args'"
-	# split into words as a shell would, and expand nothing
-	scratch
-	xargs -r printf '%s\0' >"$SCRATCH/words" 2>/dev/null <<<"$RUN" || die "RUN='$RUN' has an unmatched quote"
-	mapfile -d '' -t words <"$SCRATCH/words"
+	split RUN "$RUN"
 	build_image
 	guest --image "$image" -- "${words[@]}"
 	;;
 shell)
+	. "$TOP/harness/archlib.sh"
+	debian=$(arch_debian "$ARCH")
+	[ -n "$debian" ] ||
+		die "Debian has no static shell for $ARCH; run your own program: make guest ARCH=$ARCH RUN='prog args'"
+	[ "$ARCH" = "$(uname -m)" ] || "$TOP/harness/source.sh" "$BASE" busybox "$debian" >/dev/null
 	build_image
 	guest --image "$image" --shell
 	;;

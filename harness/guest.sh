@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # guest.sh --arch ARCH --image IMAGE [OPTION...] [--] PROG [ARG...]
+# guest.sh --arch ARCH --image IMAGE [OPTION...] --each [--] PROG...
 # guest.sh --arch ARCH --image IMAGE [OPTION...] --shell
 #
 # Boots a kernel in an emulated machine, runs one program of this host in it
 # as root, and ends the way the program ended: its output, its exit status
 # (128 + N if signal N killed it).
 #
-#   --arch ARCH        architecture of the guest: x86_64
+#   --arch ARCH        architecture of the guest: one of ARCHES in lib.sh
 #   --image IMAGE      the kernel
 #   --mem SIZE         memory (512M, 2G; default 2G)
 #   --smp N            processors (default 2)
@@ -21,6 +22,9 @@
 #   --icount           guest time is executed instructions, not wall time: one
 #                      processor, and costs that do not depend on the host
 #   --log FILE         keep the kernel's messages in FILE
+#   --each             not one program with arguments, but programs, one after
+#                      the other, without a shell: what each of them prints is
+#                      between a line "PROGRAM name" and a line "STATUS number"
 #   --shell            an interactive shell instead of a program; if standard
 #                      input is not a terminal, the commands to run
 #
@@ -37,6 +41,7 @@
 
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$TOP/harness/archlib.sh"
 
 HARNESS=$TOP/harness
 GUEST_FAILED=125
@@ -55,12 +60,12 @@ usage() {
 #   extra		more words for QEMU.  No ioeventfd: then a request is
 #			done when the guest goes on, and the report that init
 #			writes just before the reboot cannot get lost.
-#   cc, ccflags		makes a static program for the guest
+#   cpus		how many processors it can have, if there is a limit
 #   elf			the ELF files the guest runs: class, byte order, machine
 #   clock		tsc: the clock is a counter that the guest cannot measure
 arch_table() {
 	extra=()
-	ccflags=()
+	cpus=64
 	clock=none
 	case $1 in
 	x86_64)
@@ -83,11 +88,44 @@ arch_table() {
 		clock=tsc
 		virtio=device
 		extra=(-global virtio-mmio.ioeventfd=off)
-		cc=x86_64-linux-gnu-gcc
 		elf="64le62 32le3 32le62"
 		;;
+	mips*)
+		machine=malta
+		host=none
+		kargs="console=ttyS0"
+		virtio=pci
+		extra=(-global virtio-pci.ioeventfd=off)
+		case $1 in
+		mips64el*)
+			qemu='qemu-system-mips64el'
+			cpu=MIPS64R2-generic
+			cpus=1
+			elf="64le8 32le8"
+			;;
+		mips)
+			qemu='qemu-system-mips'
+			cpu=P5600
+			cpus=1
+			# its NaNs are those of IEEE 754-2008, the programs' are not
+			kargs+=" ieee754=relaxed"
+			elf="32be8"
+			;;
+		esac
+		;;
+	s390x)
+		qemu='qemu-system-s390x'
+		machine=s390-ccw-virtio
+		cpu=qemu
+		host=s390x
+		kargs="console=ttyS1"
+		virtio=ccw
+		extra=(-global virtio-blk-ccw.ioeventfd=off)
+		extra+=(-global virtio-serial-ccw.ioeventfd=off)
+		elf="64be22"
+		;;
 	*)
-		die "--arch: no guest for '$1'; one of: x86_64"
+		die "--arch: no guest for '$1'; one of: $ARCHES $MORE_ARCHES"
 		;;
 	esac
 }
@@ -367,34 +405,32 @@ stage_words() {
 #
 build_init() {
 	local dir=$BUILD/init/$arch src=$HARNESS/init.c new
+	local -a cc
 
 	init=$dir/init
 	[ "$init" -nt "$src" ] && return
-	if ! type -P "$cc" >/dev/null; then
-		[ "$(uname -m)" = "$host" ] && cc=cc
-		type -P "$cc" >/dev/null ||
-			die "no C compiler for $arch: $cc is not in PATH"
-	fi
+	read -ra cc < <(arch_abi_cc "$arch" "$(arch_abis "$arch" | cut -d' ' -f1)")
+	type -P "${cc[0]}" >/dev/null || die "no C compiler for $arch: ${cc[0]} is not in PATH"
 	mkdir -p "$dir"
 	new=$tmp/init
-	"$cc" "${ccflags[@]}" -O2 -Wall -static -o "$new" "$src" >"$tmp/cc.log" 2>&1 || {
+	"${cc[@]}" -O2 -Wall -static -o "$new" "$src" >"$tmp/cc.log" 2>&1 || {
 		cat "$tmp/cc.log" >&2
-		die "$cc cannot make a static program from harness/init.c"
+		die "${cc[0]} cannot make a static program from harness/init.c"
 	}
 	# others may be doing the same: whole files only
 	mv -f "$new" "$init"
 }
 
 # The shell and the tools of the guest.  Optional, unless a shell is asked for.
+# Only a static one can be there in every guest.
 find_busybox() {
+	local kind
+
+	for busybox in "$(type -P busybox)" "$CACHE/busybox/$(arch_debian "$arch")"; do
+		[ -f "$busybox" ] && kind=$(elf_kind "$busybox") && in_guest_elf "$kind" || continue
+		readelf -lW -- "$busybox" 2>/dev/null | grep -q ' INTERP ' || return 0
+	done
 	busybox=
-	[ "$(uname -m)" = "$host" ] || return 0
-	busybox=$(type -P busybox) || busybox=
-	[ -n "$busybox" ] || return 0
-	# only a static one can be there in every guest
-	if readelf -lW -- "$busybox" 2>/dev/null | grep -q ' INTERP '; then
-		busybox=
-	fi
 }
 
 skeleton() {
@@ -433,10 +469,13 @@ run_conf() {
 	done
 }
 
-# pack ROOT FILE: not compressed, unpacking is slow where code is emulated
+# pack ROOT FILE: not compressed, unpacking is slow where code is emulated; and
+# nothing of when and where, because with --icount the guest takes another
+# time to read another number
 pack() {
+	find "$1" -exec touch -h -d @1446681600 {} +
 	(cd "$1" && find . -print0 | LC_ALL=C sort -z |
-		cpio -0 -o -H newc -R 0:0 --quiet) >"$2" ||
+		cpio -0 -o -H newc -R 0:0 --reproducible --quiet) >"$2" ||
 		die "cannot write $2"
 }
 
@@ -499,8 +538,10 @@ qemu_command() {
 	kvm) qemu_argv+=(-accel kvm) ;;
 	tcg) qemu_argv+=(-accel 'tcg,thread=multi') ;;
 	icount)
+		# nor may the guest see the host's time in its real-time clock
 		qemu_argv+=(-accel 'tcg,thread=single'
-			-icount 'shift=0,align=off,sleep=off')
+			-icount 'shift=0,align=off,sleep=off'
+			-rtc 'base=2015-11-05,clock=vm')
 		;;
 	esac
 }
@@ -740,7 +781,7 @@ number() {
 }
 
 arch='' image='' mem=2G smp='' timeout='' swap=512M disk=256M append='' icount=''
-log='' shell=''
+log='' shell='' each=''
 while [ $# -gt 0 ]; do
 	case $1 in
 	--arch | --image | --mem | --smp | --timeout | --swap | --disk | --append | --log)
@@ -750,6 +791,7 @@ while [ $# -gt 0 ]; do
 		;;
 	--icount) icount=1 ;;
 	--shell) shell=1 ;;
+	--each) each=1 ;;
 	--help | -h) usage; exit 0 ;;
 	--) shift; break ;;
 	-*) die "unknown option $1 (see guest.sh --help)" ;;
@@ -773,6 +815,7 @@ if [ -n "$icount" ]; then
 	smp=1
 fi
 smp=${smp:-2}
+[ "$smp" -le "$cpus" ] || smp=$cpus
 case ${LOF_ACCEL:-} in
 '' | tcg | kvm) ;;
 *) die "LOF_ACCEL='$LOF_ACCEL': it is tcg or kvm" ;;
@@ -816,6 +859,13 @@ if [ -n "$shell" ]; then
 		printf '%s\0' 'env=PS1=guest:\w\$ ' \
 			"winsize=$(stty size </dev/tty)" >>"$root/run.conf"
 	fi
+elif [ -n "$each" ]; then
+	programs=()
+	for program; do
+		resolve_program "$program"
+		programs+=("$exec")
+	done
+	run_conf each dumb "${programs[@]}" >"$root/run.conf"
 else
 	resolve_program "$1"
 	stage_words "${@:2}"

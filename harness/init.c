@@ -9,6 +9,9 @@
  * NUL-terminated records, because words and paths can contain anything else:
  *
  *	mode=run		program: raw console, no controlling terminal
+ *	mode=each		programs, one after the other: what each of them
+ *				prints stands between the lines "PROGRAM name" and
+ *				"STATUS number", 128 + N if signal N ended it
  *	mode=shell		interactive: cooked console in a session of its own
  *	mode=probe		no program, the guest only shows that it boots
  *	cwd=PATH
@@ -16,7 +19,7 @@
  *	winsize=ROWS COLUMNS	of the terminal behind the console
  *	env=NAME=VALUE		(repeated) the whole environment
  *	exec=PATH		the file to execute
- *	arg=WORD		(repeated) its argv
+ *	arg=WORD		(repeated) its argv; mode=each: a program's path
  *
  * How it ended goes as lines of text to the virtio port named "lof.status",
  * away from what the program prints:
@@ -57,7 +60,7 @@
 
 #define MAX_WORDS	4096
 
-enum mode { MODE_RUN, MODE_SHELL, MODE_PROBE };
+enum mode { MODE_RUN, MODE_EACH, MODE_SHELL, MODE_PROBE };
 
 static struct {
 	enum mode mode;
@@ -370,6 +373,8 @@ static void parse_record(char *rec)
 	if (!strcmp(rec, "mode")) {
 		if (!strcmp(val, "run"))
 			conf.mode = MODE_RUN;
+		else if (!strcmp(val, "each"))
+			conf.mode = MODE_EACH;
 		else if (!strcmp(val, "shell"))
 			conf.mode = MODE_SHELL;
 		else if (!strcmp(val, "probe"))
@@ -468,7 +473,7 @@ static void set_cooked(int tty)
 }
 
 /* Returns the errno of what went wrong between fork and exec. */
-static int become_program(int tty)
+static int become_program(int tty, const char *exec, char **argv)
 {
 	int in = tty;
 
@@ -490,11 +495,11 @@ static int become_program(int tty)
 		return errno;
 	if (chdir(conf.cwd))
 		return errno;
-	execve(conf.exec, conf.argv, conf.envp);
+	execve(exec, argv, conf.envp);
 	return errno;
 }
 
-static pid_t start_program(int tty)
+static pid_t start_program(int tty, const char *exec, char **argv)
 {
 	int err, sync_pipe[2];
 	pid_t pid;
@@ -505,7 +510,7 @@ static pid_t start_program(int tty)
 	if (pid < 0)
 		fail("fork", NULL);
 	if (!pid) {
-		err = become_program(tty);
+		err = become_program(tty, exec, argv);
 		/* The read end sees end of file only if exec succeeded. */
 		if (write(sync_pipe[1], &err, sizeof(err)) < 0)
 			_exit(126);
@@ -513,7 +518,7 @@ static pid_t start_program(int tty)
 	}
 	close(sync_pipe[1]);
 	if (read(sync_pipe[0], &err, sizeof(err)) == sizeof(err))
-		fail_errno(err, "run", conf.exec);
+		fail_errno(err, "run", exec);
 	close(sync_pipe[0]);
 	return pid;
 }
@@ -531,6 +536,23 @@ static int wait_program(pid_t pid)
 		if (got < 0 && errno != EINTR)
 			fail("wait", NULL);
 	}
+}
+
+/* All of them, and 0: what became of each is for the reader of its line. */
+static int run_each(int tty)
+{
+	char *argv[] = { NULL, NULL }, *name;
+	int i, status;
+
+	for (i = 0; conf.argv[i]; i++) {
+		argv[0] = conf.argv[i];
+		name = strrchr(argv[0], '/');
+		dprintf(tty, "PROGRAM %s\n", name ? name + 1 : argv[0]);
+		status = wait_program(start_program(tty, argv[0], argv));
+		dprintf(tty, "STATUS %d\n", WIFSIGNALED(status) ?
+			128 + WTERMSIG(status) : WEXITSTATUS(status));
+	}
+	return 0;
 }
 
 /* Names for busybox' applets; what the host brought along stays as it is. */
@@ -575,7 +597,6 @@ int main(void)
 	struct rlimit no_core;
 	char taint[32] = "?";
 	int tty, status;
-	pid_t pid;
 
 	umask(022);
 	mount_all();
@@ -603,8 +624,10 @@ int main(void)
 	else
 		set_raw(tty);
 
-	pid = start_program(tty);
-	status = wait_program(pid);
+	if (conf.mode == MODE_EACH)
+		status = run_each(tty);
+	else
+		status = wait_program(start_program(tty, conf.exec, conf.argv));
 	clean_up();
 	tcdrain(tty);
 

@@ -9,7 +9,7 @@ base=${1:?usage: kernel.sh BASE ARCH KERNEL} arch=${2:?} kernel=${3:?}
 check_base "$base"
 check_arch "$arch"
 check_kernel "$kernel"
-"$TOP/harness/deps.sh" tree kernel
+"$TOP/harness/deps.sh" tree kernel "$arch"
 . "$TOP/harness/treelib.sh"
 . "$TOP/harness/archlib.sh"
 . "$TOP/harness/buildlib.sh"

@@ -16,7 +16,9 @@ CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/lock-on-fault
 export TOP BUILD OUT CACHE
 
 BASES="6.1 5.10"
-ARCHES="x86_64"
+# What make check-all boots, and what it boots besides with FULL=1
+ARCHES="x86_64 mips64el mips s390x"
+MORE_ARCHES="mips64el-16k"
 KERNELS="stock baseline series"
 
 # Messages go to standard error: standard output is for what a command is
@@ -43,15 +45,18 @@ matches() {
 # shellcheck disable=SC2086 # the lists are words
 check_base() { one_of BASE "$1" $BASES; }
 # shellcheck disable=SC2086
-check_arch() { one_of ARCH "$1" $ARCHES; }
+check_arch() { one_of ARCH "$1" $ARCHES $MORE_ARCHES; }
 # shellcheck disable=SC2086
 check_kernel() { one_of KERNEL "$1" $KERNELS; }
 
 # Files made for the time of one call.  One directory, removed however the
 # call ends; scripts that start something add to on_exit.
 SCRATCH=
+SCRATCH_OF=
 scratch() {
-	[ -n "$SCRATCH" ] && return
+	# a subshell has its own: its end must not remove what others work in
+	[ "$SCRATCH_OF" != "$BASHPID" ] || return 0
+	SCRATCH_OF=$BASHPID
 	mkdir -p "$BUILD" 2>/dev/null || die "cannot write in $TOP"
 	SCRATCH=$(mktemp -d "$BUILD/tmp.XXXXXX") ||
 		die "cannot make a directory in $BUILD$(disk_hint "$TOP")"

@@ -10,7 +10,8 @@
 #	for each test: ok|FAIL|skip|n/a, program, test, reason
 #
 # HEADERS=KERNEL takes another kernel's headers: a kernel without lock on fault
-# has none of its numbers.
+# has none of its numbers.  IMAGE=FILE AS=NAME runs them on a kernel that is
+# none of the three, and keeps the results under that name.
 . "$(dirname "$0")/lib.sh"
 
 verb=${1:-} base=${2:-} arch=${3:-} kernel=${4:-} abi=${5:-}
@@ -24,7 +25,7 @@ check_kernel "$kernel"
 headers_of=${HEADERS:-$kernel}
 # shellcheck disable=SC2046 # a list of words
 one_of ABI "$abi" $(arch_abis "$arch")
-"$TOP/harness/deps.sh" kernel check
+"$TOP/harness/deps.sh" kernel check "$arch"
 bin=$BUILD/$base/$arch/selftests/$headers_of-$abi
 scratch
 
@@ -109,27 +110,23 @@ not_applicable() {
 run() {
 	local image results program status
 	local -a programs
-	image=$("$TOP/harness/kernel.sh" "$base" "$arch" "$kernel")
+	image=${IMAGE:-}
+	[ -n "$image" ] || image=$("$TOP/harness/kernel.sh" "$base" "$arch" "$kernel")
 	build >/dev/null
-	results=$BUILD/$base/$arch/selftests/results-$kernel-$abi
+	results=$BUILD/$base/$arch/selftests/results-${AS:-$kernel}-$abi
 	rm -rf "$results"
 	mkdir -p "$results"
 	if [ $# -gt 0 ]; then
 		programs=("${@/#/$bin/}")
 	else
-		mapfile -t programs < <(for f in "$TOP"/tools/testing/selftests/vm/*.c; do echo "$bin/$(basename "$f" .c)"; done)
+		# what has no tests in it, such as a benchmark, is built only
+		mapfile -t programs < <(grep -l 'kselftest_harness\.h' "$TOP"/tools/testing/selftests/vm/*.c |
+			while read -r f; do echo "$bin/$(basename "$f" .c)"; done)
 	fi
-	cat >"$SCRATCH/all" <<-'END'
-	for p; do
-		echo "PROGRAM ${p##*/}"
-		"$p" 2>&1
-		echo "STATUS $?"
-	done
-	END
 	step RUN "$base $arch $kernel: ${#programs[@]} programs, $abi"
 	status=0
 	"$TOP/harness/guest.sh" --arch "$arch" --image "$image" --mem "${MEM:-2G}" --smp 2 --timeout "${TIMEOUT:-600}" \
-		-- sh "$SCRATCH/all" "${programs[@]}" >"$results/output" || status=$?
+		--each -- "${programs[@]}" >"$results/output" || status=$?
 	awk -v dir="$results" '
 		/^PROGRAM / { name = $2; next }
 		/^STATUS / { print name, $2 >(dir "/status"); name = ""; next }

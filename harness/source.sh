@@ -6,6 +6,11 @@
 # tarball or a Debian package that holds it.
 #
 # source.sh BASE offered: list the revisions that the mirror has, oldest first.
+# source.sh BASE plain REVISION: get what that revision was made from, Linux
+# without Debian's patches; prints the tarball's path.
+#
+# source.sh BASE busybox ARCH: print the path of Debian's static busybox for
+# one of Debian's architectures.
 #
 # KSRC=PATH uses the caller's own source instead of Debian's package, and
 # REVISION=6.1.170-3 a certain revision of the package.  Without REVISION
@@ -56,22 +61,28 @@ from_ksrc() {
 # A package client of our own: the mirror and keyring of the system's
 # configuration, but private lists, so that neither root nor a change of
 # the system is needed, whatever release the system itself runs.
+foreign=
+apt_dir() { echo "$CACHE/apt/$base${foreign:+-$foreign}"; }
 apt_private() {
-	local tool=$1 apt=$CACHE/apt/$base
+	local tool=$1 apt
+	local -a own=()
+	apt=$(apt_dir)
 	shift
+	[ -z "$foreign" ] || own=(-o "APT::Architecture=$foreign" -o "APT::Architectures=$foreign")
 	mkdir -p "$apt/lists/partial" "$apt/archives/partial"
 	: >>"$apt/status"
 	"$tool" -o Dir::Etc::sourcelist="$apt/sources" -o Dir::Etc::sourceparts=/dev/null \
 		-o Dir::State="$apt" -o Dir::State::Lists="$apt/lists" \
 		-o Dir::State::status="$apt/status" -o Dir::Cache="$apt" \
 		-o APT::Sandbox::User="$(id -un)" -o APT::Get::List-Cleanup=0 \
-		-o Acquire::Languages=none -o Acquire::Retries=2 -o Acquire::http::Timeout=30 \
+		"${own[@]}" -o Acquire::Languages=none -o Acquire::Retries=2 -o Acquire::http::Timeout=30 \
 		-o Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled=false "$@"
 }
 
 refresh_lists() {
-	local apt=$CACHE/apt/$base keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+	local apt keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 	local mirrors site kind
+	apt=$(apt_dir)
 	command -v apt-get >/dev/null 2>&1 ||
 		die "$package is a Debian package and this system has no apt-get; use KSRC=/path/to/linux-$base"
 	[ -r "$keyring" ] ||
@@ -170,7 +181,56 @@ from_debian() {
 	printf '%s %s\n' "$(cut -d' ' -f1 "$deb.sha256")" "$deb"
 }
 
+# Source packages keep the two apart.  Only a test wants this one, so it has
+# lists of its own, and no version but those that the mirror has.
+plain() {
+	local want=$1 apt=$CACHE/apt/$base tmp tarball=$CACHE/source/linux_${1%-*}.orig.tar.xz
+	if [ ! -f "$tarball" ]; then
+		need_space "$CACHE" 400 "the download of Linux ${want%-*}"
+		refresh_lists || die "no network, and Linux ${want%-*} is not in the cache"
+		sed 's/^deb /deb-src /' "$apt/sources" >"$apt/sources-plain"
+		step DOWNLOAD "Linux ${want%-*}, without Debian's patches"
+		mkdir -p "$CACHE/source"
+		scratch
+		apt_private apt-get -o Dir::Etc::sourcelist="$apt/sources-plain" update -q >"$SCRATCH/log" 2>&1 &&
+			(cd "$SCRATCH" && apt_private apt-get -o Dir::Etc::sourcelist="$apt/sources-plain" \
+				source -q --download-only --tar-only "linux=$want") >>"$SCRATCH/log" 2>&1 &&
+			cp "$SCRATCH/${tarball##*/}" "$tarball.new" && mv "$tarball.new" "$tarball" || {
+			grep -E '^(E|Err):' "$SCRATCH/log" | head -n 2 >&2 || :
+			die "could not get the source package of $want$(disk_hint "$CACHE")"
+		}
+	fi
+	printf '%s\n' "$tarball"
+}
+
+busybox() {
+	local kept tmp
+	foreign=$1
+	kept=$CACHE/busybox/$foreign
+	if [ ! -x "$kept" ]; then
+		refresh_lists || die "no network, and no shell for $foreign in the cache"
+		step DOWNLOAD "busybox-static for $foreign"
+		scratch
+		mkdir -p "$CACHE/busybox"
+		# the client checks the package against the signed lists
+		(cd "$SCRATCH" && apt_private apt-get download busybox-static) >"$SCRATCH/log" 2>&1 ||
+			die "could not download busybox-static for $foreign$(disk_hint "$CACHE")"
+		tmp=$kept.$$
+		dpkg-deb --fsys-tarfile "$SCRATCH"/busybox-static_*.deb | tar -xO ./bin/busybox >"$tmp" &&
+			chmod 755 "$tmp" && mv -f "$tmp" "$kept" || die "could not keep busybox$(disk_hint "$CACHE")"
+	fi
+	printf '%s\n' "$kept"
+}
+
 lock "$base-source"
+if [ "${2:-}" = plain ]; then
+	plain "${3:?usage: source.sh BASE plain REVISION}"
+	exit 0
+fi
+if [ "${2:-}" = busybox ]; then
+	busybox "${3:?}"
+	exit
+fi
 if [ "${2:-}" = offered ]; then
 	refresh_lists || exit 0
 	apt_private apt-cache madison "$package" | awk -F' *[|] *' '{ print $2 }' | sort -Vu

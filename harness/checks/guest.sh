@@ -5,12 +5,13 @@
 
 image_of() { "$TOP/harness/kernel.sh" "$base" "$arch" "$1"; }
 
-# in_guest KERNEL PROG ARG...: what make guest does, with a short time limit.
+# in_guest KERNEL [--each --] PROG ARG...: what make guest does, with a short
+# time limit.
 in_guest() {
 	local kernel=$1 image
 	shift
 	image=$(image_of "$kernel")
-	"$TOP/harness/guest.sh" --arch "$arch" --image "$image" --mem "${MEM:-512M}" --timeout "${LIMIT:-120}" -- "$@"
+	"$TOP/harness/guest.sh" --arch "$arch" --image "$image" --mem "${MEM:-512M}" --timeout "${LIMIT:-120}" "$@"
 }
 
 builds() { image_of "$1"; }
@@ -72,7 +73,10 @@ clean_output() {
 # 125 and say what it was.
 planted() {
 	local word=$1 text=$2 status=0
-	in_guest series sh -c "echo $word >/sys/kernel/debug/provoke-crash/DIRECT; sleep 1" >"$SCRATCH/out" 2>"$SCRATCH/err" || status=$?
+	local -a cc
+	read -ra cc < <(arch_abi_cc "$arch" "$(arch_abis "$arch" | cut -d' ' -f1)")
+	"${cc[@]}" -static -o "$SCRATCH/provoke" "$TOP/harness/tests/provoke.c"
+	in_guest series "$SCRATCH/provoke" "$word" >"$SCRATCH/out" 2>"$SCRATCH/err" || status=$?
 	cat "$SCRATCH/out" "$SCRATCH/err"
 	[ "$status" = 125 ]
 	grep -m1 '^lock-on-fault: ' "$SCRATCH/err" | grep -i -- "$text"
@@ -91,14 +95,30 @@ alike() {
 	cmp "$SCRATCH/version-stock" "$SCRATCH/version-series"
 }
 
+# probe KERNEL: its answers to the programs of every ABI
 probe() {
-	gcc -static -D_GNU_SOURCE -o "$SCRATCH/probe" "$TOP/harness/tests/probe.c"
-	in_guest "$1" "$SCRATCH/probe" | tee "$SCRATCH/answers"
+	local abi
+	local -a cc programs=()
+	for abi in $(arch_abis "$arch"); do
+		read -ra cc < <(arch_abi_cc "$arch" "$abi")
+		"${cc[@]}" -static -D_GNU_SOURCE -o "$SCRATCH/$abi" "$TOP/harness/tests/probe.c"
+		programs+=("$SCRATCH/$abi")
+	done
+	in_guest "$1" --each -- "${programs[@]}" | tee "$SCRATCH/answers"
+}
+
+# answers KERNEL: what is expected comes on standard input
+answers() {
+	local abi want
+	want=$(cat)
+	probe "$1"
+	for abi in $(arch_abis "$arch"); do
+		printf 'PROGRAM %s\n%s\nSTATUS 0\n' "$abi" "$want"
+	done | cmp - "$SCRATCH/answers"
 }
 
 answers_with_lock_on_fault() {
-	probe "$1"
-	cmp - "$SCRATCH/answers" <<-END
+	answers "$1" <<-END
 	mlock: ok
 	munlock: ok
 	mlockall(CURRENT|FUTURE): ok
@@ -114,8 +134,7 @@ answers_with_lock_on_fault() {
 }
 
 answers_without() {
-	probe baseline
-	cmp - "$SCRATCH/answers" <<-END
+	answers baseline <<-END
 	mlock: ok
 	munlock: ok
 	mlockall(CURRENT|FUTURE): ok
@@ -140,6 +159,31 @@ demonstration_fails() {
 	local status=0
 	"$TOP/harness/demo.sh" "$(image_of baseline)" || status=$?
 	[ "$status" = 2 ]
+}
+
+# What a program's end is, on machines whose programs do not run here
+other_programs() {
+	local -a cc
+	read -ra cc < <(arch_abi_cc "$arch" "$(arch_abis "$arch" | cut -d' ' -f1)")
+	printf '%s\n' '#include <stdio.h>' '#include <stdlib.h>' \
+		'int main(int argc, char **argv)' \
+		'{ if (argc > 2) abort(); printf("%s\\n", argv[1]); return 3; }' >"$SCRATCH/hello.c"
+	"${cc[@]}" -static -o "$SCRATCH/static" "$SCRATCH/hello.c"
+	status_of 3 "$SCRATCH/static" 'a  b' | grep -x 'a  b'
+	status_of 134 "$SCRATCH/static" a b
+}
+
+# Architectures that are booted for the sake of the series: the harness's own
+# ways are shown on x86_64.  What does not boot says so once.
+checks_of_the_machine() {
+	t "$base $arch: series builds" builds series
+	[ "$failed" = 0 ] || return 0
+	t "$base $arch: boots; series answers as stock does to programs of $(arch_abis "$arch" | xargs)" answers_with_lock_on_fault series
+	[ "$failed" = 0 ] || return 0
+	t "$base $arch: programs: words, exit and signal status" other_programs
+	t "$base $arch: a planted WARN is reported" planted WARNING warning
+	t "$base $arch: a planted oops is reported" planted EXCEPTION oops
+	checks_of_the_selftests
 }
 
 checks_of_the_guest() {

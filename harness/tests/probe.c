@@ -11,15 +11,35 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#ifdef __i386__
+#if defined(__i386__)
 #define NR_MLOCK2	376
-#else
+#elif defined(__x86_64__)
 #define NR_MLOCK2	325
+#elif defined(__mips__) && _MIPS_SIM == _ABIO32
+#define NR_MLOCK2	4359
+#elif defined(__mips__) && _MIPS_SIM == _ABI64
+#define NR_MLOCK2	5319
+#elif defined(__mips__) && _MIPS_SIM == _ABIN32
+#define NR_MLOCK2	6323
+#elif defined(__s390x__)
+#define NR_MLOCK2	374
+#elif defined(__powerpc64__)
+#define NR_MLOCK2	378
+#elif defined(__arm__)
+#define NR_MLOCK2	390
+#elif defined(__aarch64__) || defined(__riscv)
+#define NR_MLOCK2	284
 #endif
 #define ONFAULT		1	/* MLOCK_ONFAULT */
+#ifdef __powerpc64__
+#define CURRENT		0x2000
+#define FUTURE		0x4000
+#define ALL_ONFAULT	0x8000	/* MCL_ONFAULT */
+#else
 #define CURRENT		1
 #define FUTURE		2
-#define ALL_ONFAULT	4	/* MCL_ONFAULT */
+#define ALL_ONFAULT	4
+#endif
 
 static void say(const char *call, long ret)
 {

@@ -173,7 +173,9 @@ TEST_F(kinds, M2_ptrace_poke)
 	struct mem *m = &self->m;
 	int status;
 	pid_t pid;
+	long word;
 
+	memset(&word, 'p', sizeof(word));
 	/* where it would be nobody's copy it does have to be allowed */
 	if (!kind_is_shared(variant->kind)) {
 		ASSERT_EQ(0, mprotect(m->addr, m->len, PROT_READ));
@@ -196,7 +198,7 @@ TEST_F(kinds, M2_ptrace_poke)
 		SKIP(return, "ptrace() is not allowed");
 	ASSERT_TRUE(WIFSTOPPED(status));
 	EXPECT_EQ(0, ptrace(PTRACE_POKEDATA, pid, nth_page(m, 13),
-			    (void *)(unsigned long)'p'));
+			    (void *)word));
 	EXPECT_EQ(0, ptrace(PTRACE_CONT, pid, NULL, NULL));
 	EXPECT_EQ(0, wait_for(pid));
 }

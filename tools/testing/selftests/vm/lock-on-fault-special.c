@@ -90,7 +90,7 @@ static bool open_perf(struct special_mem *s, const char **why)
 
 	/* a page that describes the buffer, and a power of two for data */
 	s->len = (1 + 8) * page_size();
-	s->align = page_size();
+	s->align = SHMLBA;
 	s->flags = MAP_SHARED;
 	s->fd = syscall(__NR_perf_event_open, &attr, 0, -1, -1, 0);
 	*why = "perf_event_open() does not work here";
@@ -100,7 +100,7 @@ static bool open_perf(struct special_mem *s, const char **why)
 static bool open_secretmem(struct special_mem *s, const char **why)
 {
 	s->len = 8 * page_size();
-	s->align = page_size();
+	s->align = SHMLBA;
 	s->flags = MAP_SHARED;
 #ifdef __NR_memfd_secret
 	s->fd = syscall(__NR_memfd_secret, 0);
@@ -114,7 +114,7 @@ static bool open_secretmem(struct special_mem *s, const char **why)
 FIXTURE(special) {
 	struct special_mem s;
 	long pool;
-	/* place for three, the special one in the middle */
+	/* place for three; addr is of the one in the middle, the special one */
 	char *base, *addr;
 	size_t size;
 };
@@ -199,19 +199,19 @@ FIXTURE_SETUP(special)
 		SKIP_SETUP("%s", why);
 
 	self->pool = meminfo("HugePages_Total");
-	self->size = 4 * self->s.len;
+	self->size = 3 * self->s.len + self->s.align;
 	self->base = mmap(NULL, self->size, PROT_NONE,
 			  MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	ASSERT_TRUE(self->base != MAP_FAILED);
-	self->addr = (char *)(((unsigned long)self->base + self->s.align - 1) &
-			      -self->s.align);
+	self->addr = (char *)(((unsigned long)self->base + self->s.len +
+			       self->s.align - 1) & -self->s.align);
 }
 
 static void close_special(FIXTURE_DATA(special) *self)
 {
 	sys_munlockall();
 	munmap(self->base, self->size);
-	if (self->s.align != page_size())
+	if (self->s.flags & MAP_HUGETLB)
 		set_pool(self->pool);
 	if (self->s.fd >= 0)
 		close(self->s.fd);
@@ -279,7 +279,7 @@ TEST_F(special, M3_D2_nothing_faulted_in)
 TEST_F(special, M3_D3_neighbours)
 {
 	struct special_mem *s = &self->s;
-	char *first = self->addr, *p = first + s->len, *last = p + s->len;
+	char *p = self->addr, *first = p - s->len, *last = p + s->len;
 	long charged;
 
 	/* no huge page for any of it: to fault in would be to fail */

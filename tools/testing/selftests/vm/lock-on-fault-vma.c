@@ -171,6 +171,12 @@ TEST_F(kinds, M3_D6_map_populate)
 
 	ASSERT_EQ(0, sys_mlockall(MCL_FUTURE | MCL_ONFAULT));
 	for (i = 0; i < ARRAY_SIZE(forms); i++) {
+		/*
+		 * A page of the last form may wait in another CPU's batch to
+		 * be unlocked, and would be after this form has locked it.
+		 */
+		if (i && !munmap(m->addr, m->len))
+			drain_all_cpus();
 		ASSERT_TRUE(mmap(m->addr, m->len, PROT_READ | PROT_WRITE,
 				 mem_map_flags(m->kind) | MAP_FIXED | forms[i],
 				 m->fd, 0) == m->addr);
@@ -391,6 +397,14 @@ TEST_F(kinds, M8_mprotect_copies_nothing)
 	struct mem *m = &self->m;
 	long copies;
 
+#ifdef __mips__
+	/*
+	 * pte_modify() there clears the mark of the zero page, so that
+	 * unmapping it corrupts the kernel; no lock has a part in that.
+	 */
+	if (variant->kind == ANON_PRIVATE)
+		SKIP(return, "mprotect() of the zero page is broken on MIPS");
+#endif
 	ASSERT_EQ(0, mprotect(m->addr, m->len, PROT_READ));
 	touch_read(m->addr, m->len);
 	ASSERT_EQ(PAGES, pages_present(m->addr, m->len));

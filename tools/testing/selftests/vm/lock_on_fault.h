@@ -36,6 +36,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
@@ -605,8 +606,9 @@ static inline bool kind_is_shared(enum mem_kind kind)
  * A mapping that has no neighbour to merge with: before it lies a guard, and
  * behind it @room bytes of nothing, then a guard.  Each guard is a shared
  * anonymous mapping without access, a file of its own to the kernel, so it
- * merges with nothing.  Huge pages are off; a test of huge pages makes its
- * own mapping.
+ * merges with nothing.  It starts at a multiple of SHMLBA, as fixed shared
+ * mappings must where caches are found by virtual addresses.  Huge pages are
+ * off; a test of huge pages makes its own mapping.
  */
 struct mem {
 	enum mem_kind kind;
@@ -635,8 +637,8 @@ static inline char *mem_map_more(const struct mem *m, size_t len, int prot,
 static inline bool mem_map_fd(struct mem *m, enum mem_kind kind, size_t pages,
 			      int prot, size_t room, int fd, const char **why)
 {
-	size_t page = page_size(), total;
-	char *base;
+	size_t page = page_size(), align = SHMLBA, total;
+	char *base, *end;
 
 	memset(m, 0, sizeof(*m));
 	m->kind = kind;
@@ -646,12 +648,16 @@ static inline bool mem_map_fd(struct mem *m, enum mem_kind kind, size_t pages,
 	m->fd = fd;
 
 	*why = "cannot map memory";
-	total = m->len + m->room + 2 * page;
+	total = m->len + m->room + 2 * page + align;
 	base = mmap(NULL, total, PROT_NONE,
 		    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (base == MAP_FAILED)
 		return false;
-	m->addr = base + page;
+	m->addr = (char *)(((unsigned long)base + page + align - 1) & -align);
+	end = m->addr + m->len + m->room + page;
+	if (munmap(end, base + total - end) ||
+	    (m->addr - page > base && munmap(base, m->addr - page - base)))
+		return false;
 	/* the room, too: shared anonymous memory can grow up to that size */
 	if (mmap(m->addr, m->len + m->room, prot,
 		 mem_map_flags(kind) | MAP_FIXED, m->fd, 0) != m->addr)

@@ -1528,6 +1528,12 @@ TEST_F(kinds, I1_madvise_dontneed_stops_where_the_lock_begins)
 #define LINUX_NR_MLOCK2	5319
 #elif defined(__mips__) && _MIPS_SIM == _MIPS_SIM_NABI32
 #define LINUX_NR_MLOCK2	6323
+#elif defined(__s390x__)
+#define LINUX_NR_MLOCK2	374
+#elif defined(__powerpc__)
+#define LINUX_NR_MLOCK2	378
+#elif defined(__arm__)
+#define LINUX_NR_MLOCK2	390
 #elif defined(__aarch64__) || defined(__riscv) || defined(__loongarch__)
 #define LINUX_NR_MLOCK2	284	/* asm-generic */
 #endif

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# A test is a command, a line that says how it ended, and a count.  The caller
+# has sourced lib.sh and called scratch.
+
+passed=0 failed=0 skipped=0
+failures=()
+
+# t NAME COMMAND...: a test is a command that succeeds; 77 is a skip, and
+# what it printed last is the reason.
+t() {
+	local name=$1 began status
+	shift
+	began=$(date +%s)
+	# not "|| status=$?": that would make bash ignore failures in the test
+	set +e
+	(set -e; "$@") >"$SCRATCH/t.log" 2>&1 </dev/null
+	status=$?
+	set -e
+	case $status in
+	0)
+		passed=$((passed + 1))
+		printf 'ok    %s (%s)\n' "$name" "$(elapsed "$began")" ;;
+	77)
+		skipped=$((skipped + 1))
+		printf 'skip  %s: %s\n' "$name" "$(tail -n 1 "$SCRATCH/t.log")" ;;
+	*)
+		failed=$((failed + 1))
+		failures+=("$name")
+		printf 'FAIL  %s (status %s)\n%s\n' "$name" "$status" "$(tail -n 25 "$SCRATCH/t.log" | sed 's/^/      /')" ;;
+	esac
+}
+skip() { echo "$*"; exit 77; }
+
+# verdict: the last line; the count says how it all ended.
+verdict() {
+	[ "$failed" = 0 ] || printf 'failed: %s\n' "${failures[@]}"
+	printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+	[ "$failed" = 0 ]
+}
