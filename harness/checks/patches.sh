@@ -34,7 +34,8 @@ oldest_revision() {
 	oldest=$(apt_list_revisions | head -n 1)
 	[ -n "$oldest" ] || skip "the mirror does not answer"
 	git clone -q "$COPY" "$SCRATCH/clone"
-	(cd "$SCRATCH/clone" && REVISION=$oldest make tree BASE="$base" && make export BASE="$base" && git status --porcelain) | tee "$SCRATCH/oldest"
+	(cd "$SCRATCH/clone" && REVISION=$oldest make tree BASE="$base" && make export BASE="$base")
+	git -C "$SCRATCH/clone" status --porcelain | tee "$SCRATCH/oldest"
 	[ -z "$(cat "$SCRATCH/oldest")" ]
 	rm -rf "$SCRATCH/clone"
 }
