@@ -167,7 +167,7 @@ other_programs() {
 	read -ra cc < <(arch_abi_cc "$arch" "$(arch_abis "$arch" | cut -d' ' -f1)")
 	printf '%s\n' '#include <stdio.h>' '#include <stdlib.h>' \
 		'int main(int argc, char **argv)' \
-		'{ if (argc > 2) abort(); printf("%s\\n", argv[1]); return 3; }' >"$SCRATCH/hello.c"
+		'{ if (argc > 2) abort(); puts(argv[1]); return 3; }' >"$SCRATCH/hello.c"
 	"${cc[@]}" -static -o "$SCRATCH/static" "$SCRATCH/hello.c"
 	status_of 3 "$SCRATCH/static" 'a  b' | grep -x 'a  b'
 	status_of 134 "$SCRATCH/static" a b
