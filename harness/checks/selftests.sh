@@ -76,7 +76,7 @@ stock_has_its_defects() {
 		printf '%s: %s of %s tests fail on stock\n' "$defect" \
 			"$(grep -cE "^FAIL .*${defect}_" "$dir/tests")" "$(grep -cE "${defect}_" "$dir/tests")"
 	done | tee "$SCRATCH/defects"
-	! grep ': 0 of' "$SCRATCH/defects"
+	! grep ': 0 of' "$SCRATCH/defects" || return 1
 	# and it is only these, and special mappings, which D2 does not name; on
 	# 5.10 its flaws show everywhere: pages of files are not locked
 	[ "$base" = 5.10 ] ||
@@ -158,7 +158,7 @@ own_lines() {
 	[ ! -s "$SCRATCH/pasted" ]
 	# and no file of ours is one of stock's
 	while read -r f; do
-		! kgit "$tree" cat-file -e "stock:$f" 2>/dev/null || ! kgit "$tree" show "stock:$f" | cmp -s - "$TOP/$f"
+		! kgit "$tree" cat-file -e "stock:$f" 2>/dev/null || ! kgit "$tree" show "stock:$f" | cmp -s - "$TOP/$f" || return 1
 	done < <(all_series_files "$TOP/patches/linux-$base/series")
 }
 

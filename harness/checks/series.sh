@@ -35,7 +35,7 @@ applies_to_stock() {
 	kgit "$am" checkout -q
 	[ "$(am_on "$am")" = "$(kgit "$tree" rev-parse 'series^{tree}')" ]
 	# who wrote it is in the mail's text
-	! kgit "$am" log stock..HEAD --format='%an' | grep -x 'A Mailer'
+	! kgit "$am" log stock..HEAD --format='%an' | grep -x 'A Mailer' || return 1
 	kgit "$tree" worktree remove --force "$am"
 }
 
@@ -57,7 +57,9 @@ mails_are_mails() {
 	# once in each patch, and not in the letter
 	[ "$(grep -cx 1 "$SCRATCH/mails")" = $(($(find "$SCRATCH/series" -name '*.patch' | wc -l) - 1)) ]
 	[ "$(grep -cx 0 "$SCRATCH/mails")" = 1 ]
-	! grep -hE '@[A-Z]+@|\*\*\*|/work/|localhost' "$SCRATCH"/series/0000-* | grep -vE '^From: A Mailer '
+	# bash does not take a failed "! grep" for an error but in the last line
+	if grep -hE '@[A-Z]+@|\*\*\*|localhost' "$SCRATCH"/series/0000-* | grep -vE '^From: A Mailer '; then return 1; fi
+	if grep -F -- "$TOP/" "$SCRATCH"/series/*; then return 1; fi
 	# figures are measured or not there
 	grep -q '^Figures$' "$SCRATCH"/series/0000-*
 }
@@ -78,7 +80,7 @@ figures_are_measured() {
 	rm -rf "$clone/out" "$clone/build"
 	"$clone/harness/figures.sh" "$base" >"$SCRATCH/letter"
 	grep -x 'No figures were measured for this letter.' "$SCRATCH/letter"
-	! grep '[0-9]' "$SCRATCH/letter"
+	! grep '[0-9]' "$SCRATCH/letter" || return 1
 	mkdir "$clone/out"
 	cat >"$clone/out/bench-$base-x86_64.json" <<-END
 	{"base": "$base", "arch": "x86_64", "revision": "$base.1-1", "machine": "a machine", "file_mib": 256, "reads": 750000,
@@ -93,7 +95,7 @@ figures_are_measured() {
 	tr -s ' ' <"$SCRATCH/letter" | grep -x ' onfault 1.235 - 77.000 -'
 	tr -s ' ' <"$SCRATCH/letter" | grep -x ' munlock 2000.0 1000.5 -49.98 %'
 	tr -s ' ' <"$SCRATCH/letter" | grep -x ' fork - 5.0 -'
-	! grep -E '.{76}' "$SCRATCH/letter"
+	! grep -E '.{76}' "$SCRATCH/letter" || return 1
 	echo 'no figures' >"$clone/out/bench-$base-x86_64.json"
 	says "is not what make bench writes" "$clone/harness/figures.sh" "$base"
 }
