@@ -165,29 +165,12 @@ static inline bool map_wants_populate(unsigned long map_flags)
 }
 
 #ifdef CONFIG_MMU
-int __mm_populate(unsigned long start, unsigned long len,
-		  enum populate_for who, bool ignore_errors);
+void mm_populate_for_caller(unsigned long start, unsigned long len);
 #else
-static inline int __mm_populate(unsigned long start, unsigned long len,
-				enum populate_for who, bool ignore_errors)
+static inline void mm_populate_for_caller(unsigned long start,
+					  unsigned long len)
 {
-	return 0;
 }
 #endif
-
-/**
- * mm_populate - fault in a range, as far as that is possible
- * @start: first address, page aligned
- * @len: length in bytes
- * @who: who asks
- *
- * For callers whose system call has succeeded already and has no way to
- * report that a page could not be had.  Takes the mmap_lock.
- */
-static inline void mm_populate(unsigned long start, unsigned long len,
-			       enum populate_for who)
-{
-	(void)__mm_populate(start, len, who, true);
-}
 
 #endif /* _LINUX_MLOCK_H */
