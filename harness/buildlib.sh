@@ -44,6 +44,56 @@ configure() {
 		kmake "$1" olddefconfig
 }
 
+# make_kernel SOURCE...: what build_kernel does if no kernel is kept, with its
+# variables.  In a subshell, whose locks and scratch files end with it.
+make_kernel() (
+	need_space "$BUILD" 3000 "a build of Linux $base"
+	mkdir -p "$here"
+	scratch
+	"$@" || exit 2
+	# One after the other: two at a time would both compile what the
+	# second finds in ccache else.
+	lock kernels
+	step CONFIG "$base $arch $name"
+	configure "$src" >"$log" 2>&1 || {
+		tail -n 5 "$log" >&2
+		die "could not configure $base $arch $name (see ${log#"$TOP"/})$(disk_hint "$BUILD")"
+	}
+	"$TOP/harness/config-check.sh" "$obj/.config" "${fragments[@]}" || exit 2
+
+	began=$(date +%s)
+	step BUILD "$base $arch $name with ${JOBS:-$(nproc)} jobs"
+	# What ccache has preprocessed is compiled as it is.  That is a
+	# quarter quicker, but names no source in a warning.
+	CCACHE_NOCPP2=1 kmake "$src" KBUILD_VERBOSE=0 quiet=quiet_ "${target##*/}" >>"$log" 2>&1 &
+	maker=$!
+	# shellcheck disable=SC2064 # this build's
+	trap "kill $maker 2>/dev/null; wait; rm -rf -- '$SCRATCH'" EXIT
+	while sleep 2; kill -0 "$maker" 2>/dev/null; do
+		[ $((($(date +%s) - began) / 2 % 15)) = 0 ] || continue
+		step BUILD "$base $arch $name: $(elapsed "$began"), $(find "$obj" -name '*.o' | wc -l) objects"
+	done
+	if ! wait "$maker"; then
+		grep -m 3 -E '(error|Error|undefined reference|No space)' "$log" >&2 || tail -n 5 "$log" >&2
+		die "the build of $base $arch $name failed (see ${log#"$TOP"/})$(disk_hint "$BUILD")"
+	fi
+	step BUILT "$base $arch $name in $(elapsed "$began")"
+
+	new=$CACHE/kernels/.new.$$
+	# shellcheck disable=SC2064
+	trap "rm -rf -- '$SCRATCH' '$new'" EXIT
+	rm -rf "$new"
+	mkdir -p "$new" &&
+		cp "$obj/$target" "$new/" && cp "$obj/System.map" "$new/" && cp "$obj/.config" "$new/config" &&
+		grep -E 'warning:' "$log" >"$new/warnings" || [ $? = 1 ] || die "could not keep the kernel$(disk_hint "$CACHE")"
+	# text of each object, for the benchmark
+	(cd "$obj" && find vmlinux arch block drivers fs init ipc kernel lib mm -name '*.o' ! -path '*/boot/*' -o -path vmlinux |
+		LC_ALL=C sort | xargs "${cross}size" | awk 'NR > 1 { print $6 "," $1 }') >"$new/sizes" &&
+	: >"$new/complete" || die "could not keep the kernel$(disk_hint "$CACHE")"
+	rm -rf "$kept"
+	mv -T "$new" "$kept" 2>/dev/null || [ -f "$kept/complete" ] || die "could not keep the kernel in $CACHE"
+)
+
 # build_kernel NAME ID SOURCE...: the kernel of what ID stands for, in
 # build/BASE/ARCH/NAME; the path of its image is left in $image.  SOURCE is a
 # command that gets the source into build/BASE/src/NAME; it is called only if
@@ -65,53 +115,7 @@ build_kernel() {
 	} | sha)
 	kept=$CACHE/kernels/$key
 	lock "$base-$arch-$name"
-	if [ ! -f "$kept/complete" ]; then
-		need_space "$BUILD" 3000 "a build of Linux $base"
-		mkdir -p "$here"
-		scratch
-		"$@" || exit 2
-		# One after the other: two at a time would both compile what the
-		# second finds in ccache else.
-		lock kernels
-		step CONFIG "$base $arch $name"
-		configure "$src" >"$log" 2>&1 || {
-			tail -n 5 "$log" >&2
-			die "could not configure $base $arch $name (see ${log#"$TOP"/})$(disk_hint "$BUILD")"
-		}
-		"$TOP/harness/config-check.sh" "$obj/.config" "${fragments[@]}" || exit 2
-
-		began=$(date +%s)
-		step BUILD "$base $arch $name with ${JOBS:-$(nproc)} jobs"
-		# What ccache has preprocessed is compiled as it is.  That is a
-		# quarter quicker, but names no source in a warning.
-		CCACHE_NOCPP2=1 kmake "$src" KBUILD_VERBOSE=0 quiet=quiet_ "${target##*/}" >>"$log" 2>&1 &
-		maker=$!
-		# shellcheck disable=SC2064 # this build's
-		trap "kill $maker 2>/dev/null; wait; rm -rf -- '$SCRATCH'" EXIT
-		while sleep 2; kill -0 $maker 2>/dev/null; do
-			[ $((($(date +%s) - began) / 2 % 15)) = 0 ] || continue
-			step BUILD "$base $arch $name: $(elapsed "$began"), $(find "$obj" -name '*.o' | wc -l) objects"
-		done
-		if ! wait $maker; then
-			grep -m 3 -E '(error|Error|undefined reference|No space)' "$log" >&2 || tail -n 5 "$log" >&2
-			die "the build of $base $arch $name failed (see ${log#"$TOP"/})$(disk_hint "$BUILD")"
-		fi
-		step BUILT "$base $arch $name in $(elapsed "$began")"
-
-		new=$CACHE/kernels/.new.$$
-		# shellcheck disable=SC2064
-		trap "rm -rf -- '$SCRATCH' '$new'" EXIT
-		rm -rf "$new"
-		mkdir -p "$new" &&
-			cp "$obj/$target" "$new/" && cp "$obj/System.map" "$new/" && cp "$obj/.config" "$new/config" &&
-			grep -E 'warning:' "$log" >"$new/warnings" || [ $? = 1 ] || die "could not keep the kernel$(disk_hint "$CACHE")"
-		# text of each object, for the benchmark
-		(cd "$obj" && find vmlinux arch block drivers fs init ipc kernel lib mm -name '*.o' ! -path '*/boot/*' -o -path vmlinux |
-			LC_ALL=C sort | xargs "${cross}size" | awk 'NR > 1 { print $6 "," $1 }') >"$new/sizes" &&
-		: >"$new/complete" || die "could not keep the kernel$(disk_hint "$CACHE")"
-		rm -rf "$kept"
-		mv -T "$new" "$kept" 2>/dev/null || [ -f "$kept/complete" ] || die "could not keep the kernel in $CACHE"
-	fi
+	[ -f "$kept/complete" ] || make_kernel "$@" || exit 2
 	if [ "$(cat "$here/key" 2>/dev/null)" != "$key" ] || [ ! -f "$image" ]; then
 		mkdir -p "$here"
 		rm -f "$here/key"
