@@ -28,13 +28,15 @@ launcher=
 #
 # With once=1 what ccache has preprocessed is compiled as it is: a quarter
 # quicker, but warnings name no source, and host programs, whose headers are
-# libc's, cannot be made so.
+# libc's, cannot be made so.  To warn of indentation gcc would read all of it
+# again and again, in search of lines.
 kmake() {
 	local src=$1
 	shift
 	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u KBUILD_OUTPUT -u KCFLAGS \
 		make -s -C "$src" O="obj-$arch" ARCH="$(arch_karch "$arch")" CROSS_COMPILE="$cross" \
 		CC="${once:+env CCACHE_NOCPP2=1 }$launcher${cross}gcc" HOSTCC="${launcher}gcc" LOCALVERSION= \
+		KCFLAGS="${once:+-Wno-misleading-indentation}" \
 		KBUILD_BUILD_TIMESTAMP='Thu Nov  5 00:00:00 UTC 2015' KBUILD_BUILD_VERSION=1 \
 		KBUILD_BUILD_USER=user KBUILD_BUILD_HOST=host -j"${JOBS:-$(nproc)}" "$@"
 }
