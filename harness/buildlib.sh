@@ -58,8 +58,9 @@ make_kernel() (
 	scratch
 	"$@" || exit 2
 	# One after the other: two at a time would both compile what the
-	# second finds in ccache else.
-	lock kernels
+	# second finds in ccache else, or finds built.
+	lock kernels "$CACHE"
+	[ ! -f "$kept/complete" ] || exit 0
 	step CONFIG "$base $arch $name"
 	configure "$src" >"$log" 2>&1 || {
 		tail -n 5 "$log" >&2

@@ -67,12 +67,13 @@ scratch() {
 }
 
 # lock NAME: one make at a time does what NAME stands for; held until exit.
+# lock NAME DIR: the same for all clones that share DIR.
 lock() {
-	local fd
-	mkdir -p "$BUILD" 2>/dev/null || die "cannot write in $TOP"
-	exec {fd}>"$BUILD/.$1.lock" || die "cannot write in $BUILD"
+	local fd dir=${2:-$BUILD}
+	mkdir -p "$dir" 2>/dev/null || die "cannot write in ${2:-$TOP}"
+	exec {fd}>"$dir/.$1.lock" || die "cannot write in $dir"
 	if ! flock -n "$fd"; then
-		step WAIT "another make in this clone works on $1"
+		step WAIT "another make works on $1"
 		flock "$fd"
 	fi
 }
