@@ -37,21 +37,53 @@ FIXTURE_VARIANT(replace) {
 	enum source source;
 };
 
-#define VARIANT(name, k, s) \
-	FIXTURE_VARIANT_ADD(replace, name) { .kind = (k), .source = (s), }
+FIXTURE_VARIANT_ADD(replace, anon_private_map_locked) {
+	.kind = ANON_PRIVATE, .source = BY_MAP_LOCKED,
+};
 
-VARIANT(anon_private_map_locked, ANON_PRIVATE, BY_MAP_LOCKED);
-VARIANT(anon_private_future, ANON_PRIVATE, BY_FUTURE);
-VARIANT(anon_private_future_onfault, ANON_PRIVATE, BY_FUTURE_ONFAULT);
-VARIANT(anon_shared_map_locked, ANON_SHARED, BY_MAP_LOCKED);
-VARIANT(anon_shared_future, ANON_SHARED, BY_FUTURE);
-VARIANT(anon_shared_future_onfault, ANON_SHARED, BY_FUTURE_ONFAULT);
-VARIANT(file_shared_map_locked, FILE_SHARED, BY_MAP_LOCKED);
-VARIANT(file_shared_future, FILE_SHARED, BY_FUTURE);
-VARIANT(file_shared_future_onfault, FILE_SHARED, BY_FUTURE_ONFAULT);
-VARIANT(file_private_map_locked, FILE_PRIVATE, BY_MAP_LOCKED);
-VARIANT(file_private_future, FILE_PRIVATE, BY_FUTURE);
-VARIANT(file_private_future_onfault, FILE_PRIVATE, BY_FUTURE_ONFAULT);
+FIXTURE_VARIANT_ADD(replace, anon_private_future) {
+	.kind = ANON_PRIVATE, .source = BY_FUTURE,
+};
+
+FIXTURE_VARIANT_ADD(replace, anon_private_future_onfault) {
+	.kind = ANON_PRIVATE, .source = BY_FUTURE_ONFAULT,
+};
+
+FIXTURE_VARIANT_ADD(replace, anon_shared_map_locked) {
+	.kind = ANON_SHARED, .source = BY_MAP_LOCKED,
+};
+
+FIXTURE_VARIANT_ADD(replace, anon_shared_future) {
+	.kind = ANON_SHARED, .source = BY_FUTURE,
+};
+
+FIXTURE_VARIANT_ADD(replace, anon_shared_future_onfault) {
+	.kind = ANON_SHARED, .source = BY_FUTURE_ONFAULT,
+};
+
+FIXTURE_VARIANT_ADD(replace, file_shared_map_locked) {
+	.kind = FILE_SHARED, .source = BY_MAP_LOCKED,
+};
+
+FIXTURE_VARIANT_ADD(replace, file_shared_future) {
+	.kind = FILE_SHARED, .source = BY_FUTURE,
+};
+
+FIXTURE_VARIANT_ADD(replace, file_shared_future_onfault) {
+	.kind = FILE_SHARED, .source = BY_FUTURE_ONFAULT,
+};
+
+FIXTURE_VARIANT_ADD(replace, file_private_map_locked) {
+	.kind = FILE_PRIVATE, .source = BY_MAP_LOCKED,
+};
+
+FIXTURE_VARIANT_ADD(replace, file_private_future) {
+	.kind = FILE_PRIVATE, .source = BY_FUTURE,
+};
+
+FIXTURE_VARIANT_ADD(replace, file_private_future_onfault) {
+	.kind = FILE_PRIVATE, .source = BY_FUTURE_ONFAULT,
+};
 
 FIXTURE_SETUP(replace)
 {
