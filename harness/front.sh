@@ -40,6 +40,7 @@ help)
 	  make check       the tests, on BASE and ARCH
 	  make check-all   the tests, on the default base and the first architectures
 	                   below; FULL=1: on all of them, and on 5.10
+	  make defects     what is wrong with Linux's own version, and with the series
 	  make bench       measure stock, baseline and series: a table, out/bench-*
 	  make bench-native   the benchmark on this machine and its own kernel;
 	                   BENCH='--size=5120 --reads=15000000' are its options
@@ -85,6 +86,9 @@ check-all)
 tree)		exec "$TOP/harness/tree.sh" "$BASE" ;;
 export)		exec "$TOP/harness/export.sh" "$BASE" ;;
 series)		exec "$TOP/harness/series.sh" "$BASE" ;;
+defects)
+	"$TOP/harness/deps.sh" tree kernel guest check
+	exec "$TOP/harness/defects.sh" "$BASE" ;;
 check-series)	exec "$TOP/harness/check-series.sh" "$BASE" "$ARCH" ;;
 kernel)		exec "$TOP/harness/kernel.sh" "$BASE" "$ARCH" "$KERNEL" ;;
 guest)

@@ -330,7 +330,7 @@ TEST_F(kinds, M3_M6_mremap_dontunmap)
 	EXPECT_EQ(kb(m->len), vm_lck());
 }
 
-TEST_F(kinds, M3_M6_mremap_dontunmap_part)
+TEST_F(kinds, M3_M6_D8_mremap_dontunmap_part)
 {
 	struct mem *m = &self->m;
 	size_t part = PART * page_size();
