@@ -78,6 +78,9 @@ enum how {
 	HOWS,
 };
 
+/* An outcome that no call may have */
+#define WRONG	(-4096)
+
 struct op {
 	enum op_type type;
 	int v[ARGS];
@@ -203,7 +206,7 @@ static int random_pages(struct random *r)
 	return 1 + rnd(r, 1 + rnd(r, 24));
 }
 
-static struct op random_op(struct random *r, enum profile profile, int *last)
+static struct op random_op(struct random *r, enum profile which, int *last)
 {
 	static const int prots[] = {
 		PROT_NONE, PROT_READ, PROT_READ | PROT_WRITE,
@@ -216,7 +219,7 @@ static struct op random_op(struct random *r, enum profile profile, int *last)
 		MCL_FUTURE | MCL_ONFAULT, MCL_CURRENT | MCL_ONFAULT,
 		MCL_ONFAULT, 0, 0x40,
 	};
-	const uint8_t *weight = profiles[profile].weight;
+	const uint8_t *weight = profiles[which].weight;
 	int sum = 0, i, pick;
 	struct op op = { };
 
@@ -299,7 +302,7 @@ static struct op random_op(struct random *r, enum profile profile, int *last)
 		op.v[1] = 0;
 		break;
 	case OP_CAP:
-		op.v[0] = profile == LIMITED ? !rnd(r, 4) : !!rnd(r, 3);
+		op.v[0] = which == LIMITED ? !rnd(r, 4) : !!rnd(r, 3);
 		op.v[1] = 0;
 		break;
 	}
@@ -307,14 +310,14 @@ static struct op random_op(struct random *r, enum profile profile, int *last)
 }
 
 /* Sequences of one profile start with what makes them that */
-static void random_ops(uint64_t seed, enum profile profile, struct op *ops, int n)
+static void random_ops(uint64_t seed, enum profile which, struct op *ops, int n)
 {
-	struct random r = { .state = seed * PROFILES + profile };
+	struct random r = { .state = seed * PROFILES + which };
 	int i, last = 0;
 
 	for (i = 0; i < n; i++)
-		ops[i] = random_op(&r, profile, &last);
-	if (profile == LIMITED && n > 2) {
+		ops[i] = random_op(&r, which, &last);
+	if (which == LIMITED && n > 2) {
 		ops[0] = (struct op){ OP_CAP, { 0 } };
 		ops[1] = (struct op){ OP_LIMIT, { 4 } };
 	}
@@ -447,8 +450,10 @@ static bool resolve_mremap(const struct model *m, struct op *op)
 		v[4] = aligned(v[4], p->offset);
 	if (v[4] < 0)
 		return false;
-	/* kernels do not agree on which error comes first */
-	if (v[3] & MREMAP_FIXED && (!p->mapped || (!v[1] && v[0] == v[4])))
+	/* kernels do not agree on what that is, or which error comes first */
+	if (!p->mapped && (v[3] & MREMAP_FIXED || v[2] <= v[1]))
+		return false;
+	if (v[3] & MREMAP_FIXED && !v[1] && v[0] == v[4])
 		return false;
 	/* where only the kernel knows the place of what is kept */
 	if (v[3] & MREMAP_DONTUNMAP && !(v[3] & MREMAP_FIXED) && v[1] == v[2] &&
@@ -584,7 +589,7 @@ static struct outcome expect(struct model *m, const struct op *op, long total_vm
 				break;
 		}
 		if (want.err && v[2] >= BY_KERNEL)
-			want.err = EFAULT;
+			want.err = -EFAULT;
 		break;
 	case OP_FORK:
 		want.err = model_fault(m, v[3], true);
@@ -666,7 +671,7 @@ static struct outcome touch(const struct op *op)
 	for (; got.done < op->v[1]; got.done++) {
 		if (touch_by_kernel(address(op->v[0] + got.done), op->v[2]))
 			continue;
-		got.err = errno;
+		got.err = -errno;
 		break;
 	}
 	return got;
@@ -763,16 +768,16 @@ static struct outcome do_fork(const struct model *m, const struct op *op)
 		_exit(child_has(m, op->v[2]));
 	}
 	if (pid < 0 || read(to_parent[0], &byte, 1) != 1)
-		return (struct outcome){ .err = -1 };
+		return (struct outcome){ .err = WRONG };
 	got = touch_pages(address(op->v[3]), page_size(), 1, true);
 	got.done = 0;
 	if (write(to_child[1], &byte, 1) != 1)
-		got.err = -1;
+		got.err = WRONG;
 	status = wait_for(pid);
 	if (status) {
 		complain("the child process has %s",
 			 has[status > 0 && status < 4 ? status : 4]);
-		got.err = -1;
+		got.err = WRONG;
 	}
 	return got;
 }
@@ -801,8 +806,8 @@ static int do_mmap(const struct op *op)
 		flags |= MAP_NONBLOCK;
 	ret = mmap(at, v[1] * world.unit[region_of(v[0])], v[3], flags, fd, offset);
 	if (ret == MAP_FAILED)
-		return errno;
-	return ret == at ? 0 : -1;
+		return -errno;
+	return ret == at ? 0 : WRONG;
 }
 
 static int do_mremap(const struct op *op)
@@ -814,17 +819,17 @@ static int do_mremap(const struct op *op)
 	ret = (char *)syscall(__NR_mremap, from, v[1] * unit, v[2] * unit,
 			      (long)v[3], to);
 	if (ret == (char *)-1)
-		return errno;
+		return -errno;
 	if (v[3] & MREMAP_FIXED)
-		return ret == to ? 0 : -1;
+		return ret == to ? 0 : WRONG;
 	if (ret == from)
 		return 0;
 	/* it went where the kernel likes: take it back */
 	if (ret >= base[ARENA] && ret < base[ARENA] + ARENA_PAGES * unit)
-		return -1;
+		return WRONG;
 	ret = (char *)syscall(__NR_mremap, ret, v[2] * unit, v[2] * unit,
 			      (long)(MREMAP_MAYMOVE | MREMAP_FIXED), to);
-	return ret == to ? 0 : -1;
+	return ret == to ? 0 : WRONG;
 }
 
 static int do_lock(const struct op *op)
@@ -833,11 +838,11 @@ static int do_lock(const struct op *op)
 	size_t len = lock_bytes(op);
 
 	if (op->type == OP_UNLOCK)
-		return errno_of(syscall(__NR_munlock, at, len));
+		return -errno_of(syscall(__NR_munlock, at, len));
 	switch (op->v[2]) {
-	case 0:		return errno_of(syscall(__NR_mlock, at, len));
-	case 1:		return errno_of(sys_mlock2_raw(at, len, 0));
-	default:	return errno_of(sys_mlock2_raw(at, len, MLOCK_ONFAULT));
+	case 0:		return -errno_of(syscall(__NR_mlock, at, len));
+	case 1:		return -errno_of(sys_mlock2_raw(at, len, 0));
+	default:	return -errno_of(sys_mlock2_raw(at, len, MLOCK_ONFAULT));
 	}
 }
 
@@ -853,30 +858,30 @@ static struct outcome perform(const struct model *m, const struct op *op, long t
 		got.err = do_mmap(op);
 		break;
 	case OP_MUNMAP:
-		got.err = errno_of(munmap(address(v[0]), len));
+		got.err = -errno_of(munmap(address(v[0]), len));
 		break;
 	case OP_LOCK:
 	case OP_UNLOCK:
 		got.err = do_lock(op);
 		break;
 	case OP_MLOCKALL:
-		got.err = errno_of(sys_mlockall(v[0]));
+		got.err = -errno_of(sys_mlockall(v[0]));
 		break;
 	case OP_MUNLOCKALL:
-		got.err = errno_of(sys_munlockall());
+		got.err = -errno_of(sys_munlockall());
 		break;
 	case OP_MPROTECT:
-		got.err = errno_of(mprotect(address(v[0]), len, v[2]));
+		got.err = -errno_of(mprotect(address(v[0]), len, v[2]));
 		break;
 	case OP_MREMAP:
 		got.err = do_mremap(op);
 		break;
 	case OP_MADVISE:
-		got.err = errno_of(madvise(address(v[0]), len, advices[v[2]]));
+		got.err = -errno_of(madvise(address(v[0]), len, advices[v[2]]));
 		break;
 	case OP_BRK:
 		at = heap_start + v[0] * page_size();
-		got.err = syscall(__NR_brk, at) == at ? 0 : ENOMEM;
+		got.err = syscall(__NR_brk, at) == at ? 0 : -ENOMEM;
 		break;
 	case OP_TOUCH:
 		got = touch(op);
@@ -887,10 +892,10 @@ static struct outcome perform(const struct model *m, const struct op *op, long t
 	case OP_LIMIT:
 		at = limit_pages(op, total_vm);
 		got.err = set_memlock(at < 0 ? RLIM_INFINITY : at * page_size()) ?
-			0 : -1;
+			0 : WRONG;
 		break;
 	case OP_CAP:
-		got.err = set_cap(v[0]) ? 0 : -1;
+		got.err = set_cap(v[0]) ? 0 : WRONG;
 		break;
 	case OP_TYPES:
 		break;
@@ -1095,12 +1100,12 @@ static bool d9_adapt(const struct op *op, const struct model *before,
 {
 	const int *v = op->v;
 
-	if (op->type != OP_MMAP || want->err || got->err != EAGAIN ||
+	if (op->type != OP_MMAP || want->err || got->err != -EAGAIN ||
 	    !locked_in(before, v[0], v[1]) ||
 	    !over_limit(before, model_locked(before) + v[1] * base_pages(v[0])))
 		return false;
 	*m = *before;
-	want->err = EAGAIN;
+	want->err = -EAGAIN;
 	return true;
 }
 
@@ -1108,11 +1113,11 @@ static bool d11_adapt(const struct op *op, const struct model *before,
 		      const struct outcome *got, struct model *m, struct outcome *want)
 {
 	if ((op->type != OP_LOCK && op->type != OP_UNLOCK) || !op->v[5] ||
-	    want->err != EINVAL)
+	    want->err != -EINVAL)
 		return false;
 	*m = *before;
 	want->err = op->type == OP_LOCK && over_limit(before, model_locked(before)) ?
-		ENOMEM : 0;
+		-ENOMEM : 0;
 	return got->err == want->err;
 }
 
@@ -1222,14 +1227,11 @@ static bool choose_differences(char *list)
 static bool outcomes_match(const struct op *op, const struct outcome *want,
 			   const struct outcome *got)
 {
-	if (got->err == -1 && *model_complaint)
+	if (got->err == WRONG && *model_complaint)
 		return false;
 	if (want->err != got->err)
-		return complain("%s %d (%s), not %d (%s)",
-				op->type == OP_TOUCH || op->type == OP_FORK ?
-				"error or signal" : "error", got->err,
-				got->err > 0 ? strerror(got->err) : "none",
-				want->err, want->err > 0 ? strerror(want->err) : "none");
+		return complain("%s %d, not %d", want->err > 0 || got->err > 0 ?
+				"signal or error" : "error", got->err, want->err);
 	if (want->done != got->done)
 		return complain("stopped at page %ld, not %ld", got->done, want->done);
 	return true;
@@ -1313,7 +1315,7 @@ static bool one_call(struct model *m, const struct op *given)
 }
 
 /* The stack of a process must not grow while it is looked at */
-static __attribute__((noinline)) void grow_own_stack(void)
+static void grow_own_stack(void)
 {
 	volatile char big[256 * 1024];
 	size_t i;
@@ -1371,6 +1373,9 @@ static bool set_up(struct model *m)
 	if (syscall(__NR_brk, heap_start) != heap_start)
 		return complain("the heap cannot be moved");
 	base[HEAP] = (char *)heap_start;
+	/* with that it must not merge */
+	if (mprotect(base[HEAP] - page, page, PROT_READ))
+		return complain("the heap cannot be set apart");
 	p = base[STACK] + (STACK_PAGES - STACK_START) * page;
 	if (mmap(p, STACK_START * page, PROT_READ | PROT_WRITE, MAP_PRIVATE |
 		 MAP_ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN, -1, 0) != p)
@@ -1563,6 +1568,7 @@ static void learn_world(void)
 	size_t page = page_size(), huge;
 	char *p = probe_memory(4), *q, byte = 1;
 	const char *why;
+	const long keep = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
 	long around = 65536 / page;
 	cpu_set_t cpus;
 
@@ -1580,9 +1586,7 @@ static void learn_world(void)
 	world.populate = advice_works(p, MADV_POPULATE_READ);
 	world.dontneed_locked = advice_works(p, MADV_DONTNEED_LOCKED);
 	q = mmap(NULL, page, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	world.dontunmap_all = syscall(__NR_mremap, q, page, page,
-		(long)(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP), p) ==
-		(long)p;
+	world.dontunmap_all = syscall(__NR_mremap, q, page, page, keep, p) != -1;
 
 	the_file = test_file(FILE_PAGES, &why);
 	world.files = the_file >= 0;
@@ -1665,7 +1669,7 @@ static long system_mlocked(void)
 }
 
 /* Sequences of one profile, @calls calls in all; false if one found something */
-static bool run_profile(enum profile profile, uint64_t seed, long calls, bool shrinks)
+static bool run_profile(enum profile which, uint64_t seed, long calls, bool shrinks)
 {
 	static struct op ops[SEQUENCE];
 	long mlocked = system_mlocked(), now, ran = 0;
@@ -1674,12 +1678,12 @@ static bool run_profile(enum profile profile, uint64_t seed, long calls, bool sh
 
 	for (; calls > 0 && ok; calls -= n, seed++) {
 		n = calls < SEQUENCE ? calls : SEQUENCE;
-		random_ops(seed, profile, ops, n);
+		random_ops(seed, which, ops, n);
 		ok = run_ops(ops, n);
 		ran += report->ran;
 		if (!ok) {
 			dprintf(1, "# seed %llu, profile %s:\n",
-				(unsigned long long)seed, profiles[profile].name);
+				(unsigned long long)seed, profiles[which].name);
 			show_failure(ops, n, shrinks);
 			break;
 		}
@@ -1688,12 +1692,12 @@ static bool run_profile(enum profile profile, uint64_t seed, long calls, bool sh
 			now = system_mlocked();
 		if (now != mlocked) {
 			dprintf(1, "# seed %llu, profile %s: %ld kB are mlocked after its end\n",
-				(unsigned long long)seed, profiles[profile].name,
+				(unsigned long long)seed, profiles[which].name,
 				now - mlocked);
 			ok = false;
 		}
 	}
-	dprintf(1, "# %s: %ld calls made and compared\n", profiles[profile].name, ran);
+	dprintf(1, "# %s: %ld calls made and compared\n", profiles[which].name, ran);
 	return ok;
 }
 

@@ -19,7 +19,6 @@
 #define _SELFTESTS_VM_MLOCK_MODEL_H
 
 #include "lock_on_fault.h"
-#include <stdarg.h>
 
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP	4
@@ -102,7 +101,7 @@ struct mpage {
 	uint8_t lock;
 	uint8_t present;
 	uint8_t start;		/* a mapping starts here */
-	uint8_t account;	/* was private and writable once (VM_ACCOUNT) */
+	uint8_t account;	/* was private and writable once; 2: nobody knows */
 	uint8_t changed;	/* by this call: may merge */
 	uint8_t wrote;		/* by this call: has anonymous pages from now on */
 	uint8_t vague;		/* whether it merges is anybody's guess */
@@ -127,7 +126,7 @@ struct model {
 
 /* How a call should end */
 struct outcome {
-	int err;	/* errno, or a signal for what touches memory */
+	int err;	/* 0, -errno, or a signal for what touches memory */
 	long done;	/* pages that it got to, for what touches memory */
 };
 
@@ -187,12 +186,15 @@ static inline bool within_object(const struct model *m, const struct mpage *p)
 	return !has_object(p) || p->offset < m->object_pages[p->object];
 }
 
-/* Would the kernel put two neighbours into one mapping, if it looked? */
+/*
+ * Can two neighbours be one mapping at all?  What is charged for its use
+ * (VM_ACCOUNT) is one more reason to keep them apart, and kernels do not agree
+ * on when that ends.
+ */
 static inline bool same_mapping(const struct mpage *a, const struct mpage *b)
 {
 	return a->mapped && b->mapped && a->prot == b->prot &&
 	       a->kind == b->kind && a->lock == b->lock &&
-	       a->account == b->account &&
 	       (has_object(a) ? a->object == b->object &&
 				b->offset == a->offset + 1 :
 				b->offset == a->offset);
@@ -276,10 +278,11 @@ static inline int model_fault(struct model *m, int page, bool write)
 	}
 	if (!p->prot || (write && !(p->prot & PROT_WRITE)))
 		return SIGSEGV;
-	if (p->present != PRESENT && !within_object(m, p))
-		return SIGBUS;
+	/* even if the page itself cannot be had */
 	if (!write && has_object(p) && p->kind != HUGETLB)
 		fault_around(m, page);
+	if (p->present != PRESENT && !within_object(m, p))
+		return SIGBUS;
 	p->present = PRESENT;
 	if (write && is_private(p))
 		p->wrote = 1;
@@ -305,7 +308,7 @@ static inline int model_populate(struct model *m, int page, int n, bool for_lock
 		if (!p->prot || model_fault(m, page, is_private(p) &&
 					    (p->prot & PROT_WRITE))) {
 			if (!ignore_errors)
-				return ENOMEM;
+				return -ENOMEM;
 		}
 	}
 	return 0;
@@ -324,7 +327,7 @@ static inline int model_set_lock(struct model *m, int page, int n, enum lock loc
 		struct mpage *p = &m->page[page];
 
 		if (page >= stop || !p->mapped)
-			return ENOMEM;
+			return -ENOMEM;
 		if (p->kind == HUGETLB || p->lock == lock)
 			continue;
 		p->lock = lock;
@@ -341,13 +344,13 @@ static inline int model_lock(struct model *m, int page, int n, enum lock lock,
 	long locked = model_locked(m) + n * base_pages(page);
 
 	if (!may_lock(m))
-		return EPERM;
+		return -EPERM;
 	if (wraps)
-		return EINVAL;
+		return -EINVAL;
 	/* what is locked already is not charged again */
 	if (over_limit(m, locked) &&
 	    over_limit(m, locked - locked_in(m, page, within)))
-		return ENOMEM;
+		return -ENOMEM;
 	err = model_set_lock(m, page, n, lock);
 	if (err || lock != PLAIN)
 		return err;
@@ -356,7 +359,7 @@ static inline int model_lock(struct model *m, int page, int n, enum lock lock,
 
 static inline int model_unlock(struct model *m, int page, int n, bool wraps)
 {
-	return wraps ? EINVAL : model_set_lock(m, page, n, NOT);
+	return wraps ? -EINVAL : model_set_lock(m, page, n, NOT);
 }
 
 static inline void model_lock_all(struct model *m, enum lock lock)
@@ -377,11 +380,11 @@ static inline int model_mlockall(struct model *m, int flags, long total_vm)
 
 	if (!(flags & (MCL_CURRENT | MCL_FUTURE)) ||
 	    (flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)))
-		return EINVAL;
+		return -EINVAL;
 	if (!may_lock(m))
-		return EPERM;
+		return -EPERM;
 	if ((flags & MCL_CURRENT) && over_limit(m, total_vm))
-		return ENOMEM;
+		return -ENOMEM;
 	m->future = flags & MCL_FUTURE ? lock : NOT;
 	if (flags & MCL_CURRENT)
 		model_lock_all(m, lock);
@@ -415,15 +418,15 @@ static inline int model_mmap(struct model *m, int page, int n, int kind, int pro
 	if (flags & MM_NOREPLACE)
 		for (i = page; i < page + n; i++)
 			if (m->page[i].mapped)
-				return EEXIST;
+				return -EEXIST;
 	/* the future mode says how */
 	if (!lock && (flags & MM_LOCKED))
 		lock = PLAIN;
 	if ((flags & MM_LOCKED) && !may_lock(m))
-		return EPERM;
+		return -EPERM;
 	/* what is replaced is credited first */
 	if (lock && over_limit(m, model_locked(m) - locked_in(m, page, n) + charge))
-		return EAGAIN;
+		return -EAGAIN;
 	model_unmap(m, page, n);
 	if (kind == FILE_SH || kind == FILE_PR)
 		object = THE_FILE;
@@ -458,7 +461,7 @@ static inline int model_mprotect(struct model *m, int page, int n, int prot)
 		bool writable = (prot & ~p->prot) & PROT_WRITE;
 
 		if (!p->mapped)
-			return ENOMEM;
+			return -ENOMEM;
 		if (p->prot == prot)
 			continue;
 		p->prot = prot;
@@ -483,7 +486,7 @@ static inline int model_brk(struct model *m, int pages)
 		return 0;
 	}
 	if (m->future && over_limit(m, model_locked(m) + pages - m->brk))
-		return ENOMEM;
+		return -ENOMEM;
 	for (i = m->brk; i < pages; i++) {
 		struct mpage *p = &m->page[FIRST_HEAP + i];
 
@@ -585,48 +588,45 @@ static inline int model_mremap(struct model *m, int page, int n, int new_n,
 	bool plain;
 
 	if (flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP))
-		return EINVAL;
+		return -EINVAL;
 	if (fixed && !(flags & MREMAP_MAYMOVE))
-		return EINVAL;
+		return -EINVAL;
 	if (keep && (!(flags & MREMAP_MAYMOVE) || n != new_n))
-		return EINVAL;
+		return -EINVAL;
 	if (!new_n)
-		return EINVAL;
+		return -EINVAL;
 	if (!p->mapped)
-		return EFAULT;
+		return -EFAULT;
 	if (fixed && page + n > to && to + new_n > page)
-		return EINVAL;
+		return -EINVAL;
 	if (!fixed && new_n <= n) {
 		model_unmap(m, page + new_n, n - new_n);
 		return 0;
 	}
 	if (!n && is_private(p))
-		return EINVAL;
+		return -EINVAL;
 	if (keep && !world.dontunmap_all && p->kind != ANON)
-		return EINVAL;
+		return -EINVAL;
 	/* what is cut off first need not be one mapping with the rest */
 	if (page + (n < new_n ? n : new_n) > mapping_end(m, page))
-		return EFAULT;
+		return -EFAULT;
 	plain = p->lock == PLAIN;
 	if (p->lock && grown && over_limit(m, model_locked(m) - credit + grown))
-		return EAGAIN;
+		return -EAGAIN;
 	if (n > new_n) {
 		model_unmap(m, page + new_n, n - new_n);
 		n = new_n;
 	}
-	if (!fixed) {
-		if (grows_in_place(m, page, n, new_n)) {
-			extend(m, page + n - 1, grown);
-			if (page + new_n < regions[ARENA].end)
-				m->page[page + new_n].may_split = 1;
-			to = page;
-		} else if (!(flags & MREMAP_MAYMOVE)) {
-			return ENOMEM;
-		} else {
-			move_pages_to(m, page, n, new_n, to, false);
-		}
-	} else {
+	if (!fixed && grows_in_place(m, page, n, new_n)) {
+		extend(m, page + n - 1, grown);
+		/* whether it merges with what it comes to differs */
+		if (page + new_n < regions[ARENA].end)
+			m->page[page + new_n].may_split = 1;
+		to = page;
+	} else if (flags & MREMAP_MAYMOVE) {
 		move_pages_to(m, page, n, new_n, to, keep);
+	} else {
+		return -ENOMEM;
 	}
 	if (plain && grown)
 		model_populate(m, to + n, grown, true, true);
@@ -658,28 +658,28 @@ static inline int advise_page(struct model *m, int page, int advice)
 	switch (advice) {
 	case MADV_DONTNEED:
 		if (p->lock)
-			return EINVAL;
+			return -EINVAL;
 		p->present = ABSENT;
 		return 0;
 	case MADV_DONTNEED_LOCKED:
 		if (!world.dontneed_locked)
-			return EINVAL;
+			return -EINVAL;
 		p->present = ABSENT;
 		return 0;
 	case MADV_FREE:
-		return p->lock || p->kind != ANON ? EINVAL : 0;
+		return p->lock || p->kind != ANON ? -EINVAL : 0;
 	case MADV_COLD:
 	case MADV_PAGEOUT:
-		return p->lock ? EINVAL : 0;
+		return p->lock ? -EINVAL : 0;
 	case MADV_WILLNEED:
 		return 0;
 	case MADV_REMOVE:
 		if (p->lock || p->kind == ANON)
-			return EINVAL;
+			return -EINVAL;
 		if (p->kind == FILE_PR)
-			return EACCES;
+			return -EACCES;
 		if (p->kind == FILE_SH && !world.punch)
-			return EOPNOTSUPP;
+			return -EOPNOTSUPP;
 		punch(m, p->object, p->offset);
 		return 0;
 	case MADV_POPULATE_READ:
@@ -687,11 +687,11 @@ static inline int advise_page(struct model *m, int page, int advice)
 		bool write = advice == MADV_POPULATE_WRITE;
 
 		if (!p->prot || (write && !(p->prot & PROT_WRITE)))
-			return EINVAL;
-		return model_fault(m, page, write) ? EFAULT : 0;
+			return -EINVAL;
+		return model_fault(m, page, write) ? -EFAULT : 0;
 	}
 	}
-	return EINVAL;
+	return -EINVAL;
 }
 
 static inline int model_madvise(struct model *m, int page, int n, int advice)
@@ -701,9 +701,9 @@ static inline int model_madvise(struct model *m, int page, int n, int advice)
 
 	if ((advice == MADV_POPULATE_READ || advice == MADV_POPULATE_WRITE) &&
 	    !world.populate)
-		return EINVAL;
+		return -EINVAL;
 	if (advice == MADV_DONTNEED_LOCKED && !world.dontneed_locked)
-		return EINVAL;
+		return -EINVAL;
 	for (i = page; i < page + n; i++) {
 		if (!m->page[i].mapped) {
 			hole = true;
@@ -713,7 +713,7 @@ static inline int model_madvise(struct model *m, int page, int n, int advice)
 		if (err)
 			return err;
 	}
-	return hole ? ENOMEM : 0;
+	return hole ? -ENOMEM : 0;
 }
 
 /*
@@ -732,16 +732,14 @@ struct seen {
 
 static char model_complaint[256];
 
-/* Returns false, so that what compares can return it */
-static inline __attribute__((format(printf, 1, 2))) bool complain(const char *fmt, ...)
+/* complain() is false, so that what compares can return it */
+static inline bool complained(int length)
 {
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(model_complaint, sizeof(model_complaint), fmt, args);
-	va_end(args);
-	return false;
+	return length < 0;
 }
+
+#define complain(...) \
+	complained(snprintf(model_complaint, sizeof(model_complaint), __VA_ARGS__))
 
 /* The end of the mapping that the kernel has at a page */
 static inline int seen_end(const struct seen *seen, int page)
@@ -763,12 +761,20 @@ static inline int anon_of(const struct model *m, int page, int end)
 	return anon;
 }
 
-/* May a boundary be left between two pages that could be one mapping? */
+/*
+ * May a boundary be left between two pages that could be one mapping?  Where a
+ * mapping has anonymous pages it does not give them to one that has none: only
+ * what has none joins what has.  @anon_* is what the kernel's mappings have.
+ */
 static inline bool may_stay_apart(const struct mpage *a, int anon_a,
 				  const struct mpage *b, int anon_b,
 				  const struct mpage *before)
 {
 	if (anon_a && anon_b && anon_a != anon_b)
+		return true;
+	if ((!anon_a && b->anon && b->changed) || (!anon_b && a->anon && a->changed))
+		return true;
+	if (a->account != b->account || a->account == 2)
 		return true;
 	if (a->vague || b->vague || b->may_split)
 		return true;
@@ -827,7 +833,7 @@ static inline bool compare_pages(const struct model *m, const struct seen *seen)
 		if (p->present == ABSENT && seen->present[i])
 			return complain("page %d is present, and nobody asked for it", i);
 		if (p->present == PRESENT && p->lock && !seen->present[i])
-			return complain("page %d is locked and was there, and is gone", i);
+			return complain("page %d is locked and has to be present, and is not", i);
 	}
 	return true;
 }
@@ -851,14 +857,17 @@ static inline void model_adopt(struct model *m, const struct seen *seen)
 
 	for (i = 0; i < PAGES; i = j) {
 		bool vague = false, wrote = false;
-		int anon;
+		int anon, account;
 
 		j = i + 1;
 		if (!m->page[i].mapped)
 			continue;
 		j = seen_end(seen, i);
 		anon = anon_of(m, i, j);
+		account = m->page[i].account;
 		for (k = i; k < j; k++) {
+			if (m->page[k].account != account)
+				account = 2;
 			vague |= m->page[k].vague;
 			wrote |= m->page[k].wrote;
 		}
@@ -870,6 +879,7 @@ static inline void model_adopt(struct model *m, const struct seen *seen)
 			p->present = seen->present[k] ? PRESENT : ABSENT;
 			p->start = k == i;
 			p->anon = anon;
+			p->account = account;
 			p->vague = vague;
 			p->changed = 0;
 			p->wrote = 0;
