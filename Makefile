@@ -13,13 +13,13 @@ TIMEOUT	?= 600
 # guest's business, not make's.
 override RUN := $(value RUN)
 override BENCH := $(value BENCH)
-export BASE ARCH KERNEL RUN BENCH MEM SMP TIMEOUT KSRC REVISION FULL
+export BASE ARCH KERNEL RUN BENCH MEM SMP TIMEOUT KSRC REVISION FULL OPS SEED
 
-.PHONY: help run check check-all check-series bench bench-native tree export series kernel guest shell clean
+.PHONY: help run check check-all check-mutants check-series soak bench bench-native tree export series kernel guest shell clean
 .NOTPARALLEL:
 
 help:
 	@harness/front.sh help
 
-run check check-all check-series bench bench-native tree export series kernel guest shell clean:
+run check check-all check-mutants check-series soak bench bench-native tree export series kernel guest shell clean:
 	@harness/front.sh $@

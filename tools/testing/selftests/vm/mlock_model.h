@@ -82,6 +82,7 @@ static struct {
 	long max_limit;		/* of RLIMIT_MEMLOCK, pages; -1: none */
 	int around;		/* pages on either side that a read may map */
 	int share_align;	/* pages: shared mappings start at multiples */
+	bool wraps;		/* SIZE_MAX does: not so in 32 bits on a 64-bit kernel */
 	bool huge;		/* there are huge pages */
 	bool files;		/* there is a file */
 	bool populate;		/* MADV_POPULATE_* */
@@ -319,13 +320,14 @@ static inline int model_populate(struct model *m, int page, int n, bool for_lock
  */
 
 /* One kind of lock for a range; what is before a hole keeps it */
-static inline int model_set_lock(struct model *m, int page, int n, enum lock lock)
+static inline int model_set_lock(struct model *m, int page, long n, enum lock lock)
 {
-	int end = page + n, stop = regions[region_of(page)].end;
+	int stop = regions[region_of(page)].end;
 
-	for (; page < end; page++) {
+	for (; n > 0; n--, page++) {
 		struct mpage *p = &m->page[page];
 
+		/* behind each region there is nothing */
 		if (page >= stop || !p->mapped)
 			return -ENOMEM;
 		if (p->kind == HUGETLB || p->lock == lock)
@@ -336,11 +338,11 @@ static inline int model_set_lock(struct model *m, int page, int n, enum lock loc
 	return 0;
 }
 
-static inline int model_lock(struct model *m, int page, int n, enum lock lock,
+static inline int model_lock(struct model *m, int page, long n, enum lock lock,
 			     bool wraps)
 {
-	int stop = regions[region_of(page)].end;
-	int within = page + n > stop ? stop - page : n, err;
+	int left = regions[region_of(page)].end - page, err;
+	int within = n > left ? left : n;
 	long locked = model_locked(m) + n * base_pages(page);
 
 	if (!may_lock(m))
@@ -357,7 +359,7 @@ static inline int model_lock(struct model *m, int page, int n, enum lock lock,
 	return model_populate(m, page, n, true, false);
 }
 
-static inline int model_unlock(struct model *m, int page, int n, bool wraps)
+static inline int model_unlock(struct model *m, int page, long n, bool wraps)
 {
 	return wraps ? -EINVAL : model_set_lock(m, page, n, NOT);
 }
