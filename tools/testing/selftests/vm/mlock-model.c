@@ -1408,6 +1408,38 @@ static bool set_up(struct model *m)
 	return true;
 }
 
+/*
+ * What smaps says of each mapping, which takes too long to ask each time: "lo",
+ * and on kernels that print it "lf" for what is locked on fault.
+ */
+static bool smaps_agrees(const struct model *m)
+{
+	unsigned long start, end;
+	int page = -1;
+	char line[512];
+	struct lines l;
+	bool ok = true;
+
+	if (!lines_open(&l, "/proc/self/smaps"))
+		return complain("/proc/self/smaps cannot be read");
+	while (ok && lines_next(&l, line, sizeof(line))) {
+		const char *flags = line_value(line, "VmFlags");
+
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2) {
+			page = page_at(start);
+		} else if (flags && page >= 0) {
+			enum lock lock = m->page[page].lock;
+
+			if (!lock != !strstr(flags, "lo"))
+				ok = complain("page %d has VmFlags %s", page, flags);
+			if (strstr(flags, "lf") && lock != ONFAULT)
+				ok = complain("page %d has VmFlags %s", page, flags);
+		}
+	}
+	lines_close(&l);
+	return ok;
+}
+
 static void child_main(const struct op *ops, int n)
 {
 	static struct model m;
@@ -1423,6 +1455,11 @@ static void child_main(const struct op *ops, int n)
 		report->failed_at = i;
 		if (!one_call(&m, &ops[i]))
 			_exit(1);
+	}
+	if (!smaps_agrees(&m)) {
+		snprintf(report->text, sizeof(report->text), "smaps: %.200s",
+			 model_complaint);
+		_exit(1);
 	}
 	report->failed_at = -1;
 	_exit(0);
