@@ -45,7 +45,7 @@
 enum op_type {
 	OP_MMAP, OP_MUNMAP, OP_LOCK, OP_UNLOCK, OP_MLOCKALL, OP_MUNLOCKALL,
 	OP_MPROTECT, OP_MREMAP, OP_MADVISE, OP_BRK, OP_TOUCH, OP_FORK, OP_LIMIT,
-	OP_CAP, OP_TYPES,
+	OP_CAP, OP_REMAP, OP_TYPES,
 };
 
 #define ARGS	6
@@ -69,6 +69,7 @@ static const struct {
 	[OP_FORK] = { "fork", { "page", "pages", "depth", "parent_page" } },
 	[OP_LIMIT] = { "limit", { "which" } },
 	[OP_CAP] = { "cap", { "on" } },
+	[OP_REMAP] = { "remap_file_pages", { "page", "pages", "offset" } },
 };
 
 /* How memory is touched */
@@ -158,27 +159,27 @@ static const struct {
 		[OP_MMAP] = 20, [OP_MUNMAP] = 5, [OP_LOCK] = 16, [OP_UNLOCK] = 9,
 		[OP_MLOCKALL] = 3, [OP_MUNLOCKALL] = 2, [OP_MPROTECT] = 8,
 		[OP_MREMAP] = 10, [OP_MADVISE] = 8, [OP_BRK] = 3, [OP_TOUCH] = 20,
-		[OP_FORK] = 3, [OP_LIMIT] = 2, [OP_CAP] = 2, } },
+		[OP_FORK] = 3, [OP_LIMIT] = 2, [OP_CAP] = 2, [OP_REMAP] = 3, } },
 	[LIMITED] = { "limited", {
 		[OP_MMAP] = 18, [OP_MUNMAP] = 5, [OP_LOCK] = 20, [OP_UNLOCK] = 8,
 		[OP_MLOCKALL] = 4, [OP_MUNLOCKALL] = 3, [OP_MPROTECT] = 4,
 		[OP_MREMAP] = 14, [OP_MADVISE] = 2, [OP_BRK] = 6, [OP_TOUCH] = 12,
-		[OP_FORK] = 2, [OP_LIMIT] = 8, [OP_CAP] = 5, } },
+		[OP_FORK] = 2, [OP_LIMIT] = 8, [OP_CAP] = 5, [OP_REMAP] = 3, } },
 	[ALL_LOCKED] = { "all_locked", {
 		[OP_MMAP] = 18, [OP_MUNMAP] = 4, [OP_LOCK] = 6, [OP_UNLOCK] = 6,
 		[OP_MLOCKALL] = 16, [OP_MUNLOCKALL] = 6, [OP_MPROTECT] = 6,
 		[OP_MREMAP] = 8, [OP_MADVISE] = 6, [OP_BRK] = 8, [OP_TOUCH] = 16,
-		[OP_FORK] = 5, [OP_LIMIT] = 1, [OP_CAP] = 1, } },
+		[OP_FORK] = 5, [OP_LIMIT] = 1, [OP_CAP] = 1, [OP_REMAP] = 3, } },
 	[MOVING] = { "moving", {
 		[OP_MMAP] = 16, [OP_MUNMAP] = 4, [OP_LOCK] = 12, [OP_UNLOCK] = 6,
 		[OP_MLOCKALL] = 1, [OP_MUNLOCKALL] = 1, [OP_MPROTECT] = 6,
 		[OP_MREMAP] = 32, [OP_MADVISE] = 4, [OP_BRK] = 1, [OP_TOUCH] = 16,
-		[OP_FORK] = 3, [OP_LIMIT] = 1, [OP_CAP] = 1, } },
+		[OP_FORK] = 3, [OP_LIMIT] = 1, [OP_CAP] = 1, [OP_REMAP] = 5, } },
 	[SPLITTING] = { "splitting", {
 		[OP_MMAP] = 8, [OP_MUNMAP] = 3, [OP_LOCK] = 26, [OP_UNLOCK] = 18,
 		[OP_MLOCKALL] = 1, [OP_MUNLOCKALL] = 1, [OP_MPROTECT] = 18,
 		[OP_MREMAP] = 4, [OP_MADVISE] = 8, [OP_BRK] = 1, [OP_TOUCH] = 16,
-		[OP_FORK] = 3, [OP_LIMIT] = 1, [OP_CAP] = 1, } },
+		[OP_FORK] = 3, [OP_LIMIT] = 1, [OP_CAP] = 1, [OP_REMAP] = 3, } },
 };
 
 static int random_page(struct random *r, int *last)
@@ -282,6 +283,9 @@ static struct op random_op(struct random *r, enum profile which, int *last)
 		if (!rnd(r, 60))
 			op.v[2] = 0;
 		op.v[4] = rnd(r, ARENA_PAGES);
+		break;
+	case OP_REMAP:
+		op.v[2] = rnd(r, ARENA_PAGES);
 		break;
 	case OP_MADVISE:
 		op.v[2] = rnd(r, ARRAY_SIZE(advices));
@@ -488,6 +492,13 @@ static bool resolve(const struct model *m, struct op *op)
 		return r == ARENA || (r == HUGE && m->page[v[0]].mapped);
 	case OP_MREMAP:
 		return resolve_mremap(m, op);
+	case OP_REMAP:
+		v[1] = clipped(v[0], v[1]);
+		if (m->page[v[0]].mapped && v[0] + v[1] > mapping_end(m, v[0]))
+			v[1] = mapping_end(m, v[0]) - v[0];
+		while (world.share_align > 1 && (v[2] - v[0]) % world.share_align)
+			v[2]++;
+		return r == ARENA;
 	case OP_MADVISE:
 		if (v[3] && m->page[v[0]].mapped &&
 		    v[0] + v[1] > mapping_end(m, v[0]))
@@ -579,6 +590,9 @@ static struct outcome expect(struct model *m, const struct op *op, long total_vm
 		break;
 	case OP_MREMAP:
 		want.err = model_mremap(m, v[0], v[1], v[2], v[3], v[4]);
+		break;
+	case OP_REMAP:
+		want.err = model_remap(m, v[0], v[1], v[2]);
 		break;
 	case OP_MADVISE:
 		want.err = model_madvise(m, v[0], v[1], advices[v[2]]);
@@ -881,6 +895,10 @@ static struct outcome perform(const struct model *m, const struct op *op, long t
 	case OP_MREMAP:
 		got.err = do_mremap(op);
 		break;
+	case OP_REMAP:
+		got.err = -errno_of(syscall(__NR_remap_file_pages, address(v[0]),
+					    len, 0L, (long)v[2], 0L));
+		break;
 	case OP_MADVISE:
 		got.err = -errno_of(madvise(address(v[0]), len, advices[v[2]]));
 		break;
@@ -1105,7 +1123,7 @@ static bool d9_adapt(const struct op *op, const struct model *before,
 {
 	const int *v = op->v;
 
-	if (op->type != OP_MMAP || want->err || got->err != -EAGAIN ||
+	if ((op->type != OP_MMAP && op->type != OP_REMAP) || want->err || got->err != -EAGAIN ||
 	    !locked_in(before, v[0], v[1]) ||
 	    !over_limit(before, model_locked(before) + v[1] * base_pages(v[0])))
 		return false;
@@ -1188,7 +1206,7 @@ static struct difference {
 	bool (*probe)(void);
 	bool tolerated;
 } differences[] = {
-	DIFFERENCE(d9, "mmap(MAP_FIXED) over locked memory: the limit counts both"),
+	DIFFERENCE(d9, "mmap(MAP_FIXED), remap_file_pages: the limit counts what is replaced"),
 	DIFFERENCE(d11, "mlock, mlock2, munlock: a length that wraps is 0"),
 	DIFFERENCE(d15, "mremap(MREMAP_FIXED) that fails has unmapped its destination"),
 };
@@ -1465,6 +1483,20 @@ static void child_main(const struct op *ops, int n)
 	_exit(0);
 }
 
+/* All of the file is in the page cache, and clean, whatever was done to it */
+static void renew_file(void)
+{
+	off_t at, end = (off_t)FILE_PAGES * page_size();
+
+	if (the_file < 0)
+		return;
+	fsync(the_file);
+	posix_fadvise(the_file, 0, 0, POSIX_FADV_DONTNEED);
+	for (at = 0; at < end; at += sizeof(proc_text))
+		if (pread(the_file, proc_text, sizeof(proc_text), at) <= 0)
+			break;
+}
+
 /* Run a sequence; false if it found something, which is then in *report */
 static bool run_ops(const struct op *ops, int n)
 {
@@ -1475,6 +1507,7 @@ static bool run_ops(const struct op *ops, int n)
 	memcpy(tolerated, report->tolerated, sizeof(tolerated));
 	memset(report, 0, sizeof(*report));
 	memcpy(report->tolerated, tolerated, sizeof(tolerated));
+	renew_file();
 	pid = fork();
 	if (!pid)
 		child_main(ops, n);

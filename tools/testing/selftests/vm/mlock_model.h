@@ -478,6 +478,32 @@ static inline int model_mprotect(struct model *m, int page, int n, int prot)
 	return 0;
 }
 
+/*
+ * remap_file_pages(): other pages of the object in place of those of a mapping,
+ * which keep its lock, and like any new mapping have the future one else
+ */
+static inline int model_remap(struct model *m, int page, int n, int offset)
+{
+	struct mpage old = m->page[page];
+	enum lock lock = old.lock ? old.lock : m->future;
+	int i;
+
+	if (!old.mapped || is_private(&old))
+		return -EINVAL;
+	if (lock && over_limit(m, model_locked(m) - locked_in(m, page, n) + n))
+		return -EAGAIN;
+	model_unmap(m, page, n);
+	for (i = 0; i < n; i++)
+		m->page[page + i] = (struct mpage){
+			.mapped = 1, .changed = 1, .start = !i, .prot = old.prot,
+			.kind = old.kind, .object = old.object, .lock = lock,
+			.offset = offset + i,
+		};
+	/* they are faulted in, but not if that is what the lock is to save */
+	model_populate(m, page, n, true, true);
+	return 0;
+}
+
 static inline int model_brk(struct model *m, int pages)
 {
 	int i;
