@@ -1638,6 +1638,17 @@ static bool advice_works(char *p, int advice)
 	return !madvise(p, page_size(), advice);
 }
 
+static long had_hugepages = -1;
+
+static void leave_world(void)
+{
+	char number[24];
+
+	snprintf(number, sizeof(number), "%ld", had_hugepages);
+	if (had_hugepages >= 0)
+		write_file("/proc/sys/vm/nr_hugepages", number);
+}
+
 static void learn_world(void)
 {
 	size_t page = page_size(), huge;
@@ -1653,6 +1664,7 @@ static void learn_world(void)
 	world.unit[HUGE] = proc_number("/proc/meminfo", "Hugepagesize") > 0 ? huge : page;
 	world.huge = proc_number("/proc/meminfo", "HugePages_Free") >= 2 * HUGE_PAGES;
 	if (!world.huge && proc_number("/proc/meminfo", "Hugepagesize") > 0) {
+		had_hugepages = proc_number("/proc/meminfo", "HugePages_Total");
 		write_file("/proc/sys/vm/nr_hugepages", "8");
 		world.huge = proc_number("/proc/meminfo", "HugePages_Free") >=
 			2 * HUGE_PAGES;
@@ -1813,6 +1825,7 @@ FIXTURE_SETUP(model)
 
 FIXTURE_TEARDOWN(model)
 {
+	leave_world();
 }
 
 TEST_F_TIMEOUT(model, I5_I6_M2_M3_M6_M9_random_calls, 600)
@@ -1860,49 +1873,51 @@ static bool option(const char *arg, const char *name, const char **value)
 	return true;
 }
 
-/* The calls of a file, and @more random ones after them */
-static int run_file(const char *path, int more, uint64_t seed, enum profile which,
-		    bool shrinks)
+/* The calls of a file; -1 if it cannot be read or has anything else in it */
+static int read_ops(const char *path, struct op *ops, int max)
 {
-	static struct op ops[MAX_OPS];
 	struct lines l;
 	char line[256];
 	int n = 0;
 
 	if (!lines_open(&l, path)) {
 		dprintf(2, "mlock-model: cannot read %s\n", path);
-		return 2;
+		return -1;
 	}
-	while (n < MAX_OPS && lines_next(&l, line, sizeof(line))) {
+	while (n >= 0 && n < max && lines_next(&l, line, sizeof(line))) {
 		if (!read_op(line, &ops[n]))
 			continue;
-		if (ops[n].type == OP_TYPES) {
+		if (ops[n++].type == OP_TYPES) {
 			dprintf(2, "mlock-model: %s: not understood: %s\n", path, line);
-			return 2;
+			n = -1;
 		}
-		n++;
 	}
 	lines_close(&l);
+	return n;
+}
+
+/* The calls of a file and @more random ones after them */
+static bool run_file(struct op *ops, int n, int more, uint64_t seed,
+		     enum profile which, bool shrinks)
+{
 	if (more > MAX_OPS - n)
 		more = MAX_OPS - n;
 	random_ops(seed, which, ops + n, more);
 	n += more;
 	if (run_ops(ops, n)) {
 		dprintf(1, "# %d calls, nothing found\n", n);
-		say_tolerated();
-		return 0;
+		return true;
 	}
 	show_failure(ops, n, shrinks);
-	say_tolerated();
-	return 1;
+	return false;
 }
 
 int main(int argc, char **argv)
 {
 	const char *file = NULL, *value, *why, *tolerate = NULL;
 	bool shrinks = true, print = false, ok = true;
-	static struct op ops[SEQUENCE];
-	int i, p, only = -1;
+	static struct op ops[MAX_OPS];
+	int i, p, n = 0, only = -1;
 	uint64_t seed = 1;
 	long calls = -1;
 
@@ -1944,6 +1959,11 @@ int main(int argc, char **argv)
 			print_op(1, "", &ops[i]);
 		return 0;
 	}
+	if (file) {
+		n = read_ops(file, ops, MAX_OPS);
+		if (n < 0)
+			return 2;
+	}
 	why = prepare();
 	if (why) {
 		dprintf(2, "mlock-model: %s\n", why);
@@ -1953,15 +1973,18 @@ int main(int argc, char **argv)
 		usage();
 		return 2;
 	}
-	if (file)
-		return run_file(file, calls < 0 ? 0 : calls, seed,
-				only < 0 ? MIXED : only, shrinks);
-	if (calls < 0)
-		calls = CALLS;
-	for (p = 0; p < PROFILES; p++)
-		if (only < 0 || p == only)
-			ok &= run_profile(p, seed, only < 0 ? calls / PROFILES : calls,
-					  shrinks);
+	if (file) {
+		ok = run_file(ops, n, calls < 0 ? 0 : calls, seed,
+			      only < 0 ? MIXED : only, shrinks);
+	} else {
+		if (calls < 0)
+			calls = CALLS;
+		for (p = 0; p < PROFILES; p++)
+			if (only < 0 || p == only)
+				ok &= run_profile(p, seed, only < 0 ?
+						  calls / PROFILES : calls, shrinks);
+	}
 	say_tolerated();
+	leave_world();
 	return !ok;
 }
