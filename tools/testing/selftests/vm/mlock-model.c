@@ -94,8 +94,16 @@ static const int advices[] = {
 	MADV_WILLNEED, MADV_REMOVE, MADV_POPULATE_READ, MADV_POPULATE_WRITE,
 };
 
-/* RLIMIT_MEMLOCK in pages: -1 none, -2 about what all of the process takes */
-static const int limits[] = { -1, 0, 8, 16, 32, 64, -2, -3 };
+/* RLIMIT_MEMLOCK in pages, or in what is counted from something */
+static const struct {
+	enum { PAGES_ONLY, NO_LIMIT, FROM_OUTSIDE, FROM_ALL, FROM_LOCKED } from;
+	int pages;
+} limits[] = {
+	{ NO_LIMIT, 0 }, { PAGES_ONLY, 0 }, { PAGES_ONLY, 8 }, { PAGES_ONLY, 16 },
+	{ PAGES_ONLY, 32 }, { PAGES_ONLY, 64 }, { FROM_OUTSIDE, 64 },
+	{ FROM_ALL, 16 }, { FROM_LOCKED, 0 }, { FROM_LOCKED, 1 },
+	{ FROM_LOCKED, 4 }, { FROM_LOCKED, 8 }, { FROM_LOCKED, 16 },
+};
 
 static char *base[REGIONS];
 static long heap_start;
@@ -324,7 +332,7 @@ static void random_ops(uint64_t seed, enum profile which, struct op *ops, int n)
 		ops[i] = random_op(&r, which, &last);
 	if (which == LIMITED && n > 2) {
 		ops[0] = (struct op){ OP_CAP, { 0 } };
-		ops[1] = (struct op){ OP_LIMIT, { 4 } };
+		ops[1] = (struct op){ OP_LIMIT, { 5 } };
 	}
 }
 
@@ -545,15 +553,26 @@ static long lock_pages(const struct op *op)
 	return (op->v[3] + lock_bytes(op) + unit - 1) / unit;
 }
 
-static long limit_pages(const struct op *op, long total_vm)
+static long limit_pages(const struct model *m, const struct op *op, long total_vm)
 {
-	long limit = limits[op->v[0]];
+	long limit = limits[op->v[0]].pages;
 
-	if (limit == -2)
-		limit = world.outside + 64;
-	if (limit == -3)
-		limit = total_vm + 16;
-	if (world.max_limit >= 0 && (limit < 0 || limit > world.max_limit))
+	switch (limits[op->v[0]].from) {
+	case PAGES_ONLY:
+		break;
+	case NO_LIMIT:
+		return world.max_limit;
+	case FROM_OUTSIDE:
+		limit += world.outside;
+		break;
+	case FROM_ALL:
+		limit += total_vm;
+		break;
+	case FROM_LOCKED:
+		limit += model_locked(m);
+		break;
+	}
+	if (world.max_limit >= 0 && limit > world.max_limit)
 		limit = world.max_limit;
 	return limit;
 }
@@ -614,7 +633,7 @@ static struct outcome expect(struct model *m, const struct op *op, long total_vm
 		want.err = model_fault(m, v[3], true);
 		break;
 	case OP_LIMIT:
-		m->limit = limit_pages(op, total_vm);
+		m->limit = limit_pages(m, op, total_vm);
 		break;
 	case OP_CAP:
 		m->cap = v[0];
@@ -913,7 +932,7 @@ static struct outcome perform(const struct model *m, const struct op *op, long t
 		got = do_fork(m, op);
 		break;
 	case OP_LIMIT:
-		at = limit_pages(op, total_vm);
+		at = limit_pages(m, op, total_vm);
 		got.err = set_memlock(at < 0 ? RLIM_INFINITY : at * page_size()) ?
 			0 : WRONG;
 		break;
