@@ -490,6 +490,9 @@ static inline int model_remap(struct model *m, int page, int n, int offset)
 
 	if (!old.mapped || is_private(&old))
 		return -EINVAL;
+	/* as if it was mapped anew with MAP_LOCKED */
+	if (old.lock && !may_lock(m))
+		return -EPERM;
 	if (lock && over_limit(m, model_locked(m) - locked_in(m, page, n) + n))
 		return -EAGAIN;
 	model_unmap(m, page, n);
@@ -585,7 +588,11 @@ static inline void move_pages_to(struct model *m, int page, int n, int new_n, in
 		p->lock = NOT;
 		p->changed = 1;
 		p->vague = is_private(p);
+		/* and nobody looks whether it merges */
+		p->may_split = 1;
 	}
+	if (keep && page + n < regions[ARENA].end)
+		m->page[page + n].may_split = 1;
 	if (!keep)
 		model_unmap(m, page, n);
 	model_unmap(m, to, new_n);
@@ -778,14 +785,20 @@ static inline int seen_end(const struct seen *seen, int page)
 	return page;
 }
 
-/* A mapping has its anonymous pages as a whole: what it was merged from had */
+/*
+ * A mapping has its anonymous pages as a whole: what it was merged from had.
+ * -1 if that cannot be known.
+ */
 static inline int anon_of(const struct model *m, int page, int end)
 {
 	int anon = 0;
 
-	for (; page < end; page++)
+	for (; page < end && anon >= 0; page++) {
 		if (m->page[page].anon)
 			anon = m->page[page].anon;
+		if (m->page[page].vague)
+			anon = -1;
+	}
 	return anon;
 }
 
@@ -798,13 +811,13 @@ static inline bool may_stay_apart(const struct mpage *a, int anon_a,
 				  const struct mpage *b, int anon_b,
 				  const struct mpage *before)
 {
+	if (anon_a < 0 || anon_b < 0 || b->may_split)
+		return true;
 	if (anon_a && anon_b && anon_a != anon_b)
 		return true;
-	if ((!anon_a && b->anon && b->changed) || (!anon_b && a->anon && a->changed))
+	if ((!anon_a && anon_b && b->changed) || (!anon_b && anon_a && a->changed))
 		return true;
 	if (a->account != b->account || a->account == 2)
-		return true;
-	if (a->vague || b->vague || b->may_split)
 		return true;
 	if (b->kind == HUGETLB)
 		return before->start;
@@ -901,6 +914,8 @@ static inline void model_adopt(struct model *m, const struct seen *seen)
 		}
 		if (wrote && !anon)
 			anon = ++m->anons;
+		if (anon < 0)
+			anon = 0;
 		for (k = i; k < j; k++) {
 			struct mpage *p = &m->page[k];
 
