@@ -3,6 +3,7 @@
 #
 # faults.sh BASE ARCH: can the selftests fail?
 # faults.sh BASE ARCH matrix: which of them fail?
+# faults.sh BASE ARCH image: only build the kernel, and print its path
 #
 # Boots one kernel that has the series and the faults of
 # harness/faults/linux-BASE.patch in it, switches them on one after the other,
@@ -12,14 +13,15 @@
 #
 # With "matrix", runs every program under every fault until its first test
 # fails, and prints which programs do; exit status 1 if no program fails under
-# some fault, or any does without one.
+# some fault, or any does without one.  FAULTS, a regular expression, and
+# PROGRAMS, names, make it smaller.
 #
 # This kernel is nobody's KERNEL=: it is built here, for this only.
 . "$(dirname "$0")/lib.sh"
 
 base=${1:?usage: faults.sh BASE ARCH [matrix]} arch=${2:?usage: faults.sh BASE ARCH [matrix]}
 mode=${3:-list}
-one_of "faults.sh: what to run" "$mode" list matrix
+one_of "faults.sh: what to run" "$mode" list matrix image
 check_base "$base"
 check_arch "$arch"
 "$TOP/harness/deps.sh" tree kernel guest check
@@ -185,7 +187,7 @@ run_list() {
 # longer than the limit has not failed, and is named.
 run_matrix() {
 	local result=0 name program half other limit=${LIMIT:-150}
-	{ echo none; sed -nE 's/^\+\tF\((.*)\).*/\1/p' "$patch" | grep -vx none; } >"$SCRATCH/names"
+	{ echo none; sed -nE 's/^\+\tF\((.*)\).*/\1/p' "$patch" | grep -vx none | grep -xE "${FAULTS:-.*}"; } >"$SCRATCH/names"
 	while read -r name; do
 		for program in "${programs[@]}"; do
 			echo "$name $program"
@@ -275,10 +277,15 @@ run_matrix() {
 
 check_list
 case $mode in
-list)	mapfile -t programs < <(awk '{ print $3 }' "$SCRATCH/list" | sort -u) ;;
-matrix)	mapfile -t programs < <(grep -l 'kselftest_harness\.h' "$TOP"/tools/testing/selftests/vm/*.c | sed 's|.*/||; s|\.c$||') ;;
+matrix)	read -ra programs <<<"${PROGRAMS:-}"
+	[ ${#programs[@]} -gt 0 ] || mapfile -t programs < <(grep -l 'kselftest_harness\.h' "$TOP"/tools/testing/selftests/vm/*.c | sed 's|.*/||; s|\.c$||') ;;
+*)	mapfile -t programs < <(awk '{ print $3 }' "$SCRATCH/list" | sort -u) ;;
 esac
 build_kernel faults "$({ build_id series; cat "$patch"; } | sha)" faults_source
+if [ "$mode" = image ]; then
+	printf '%s\n' "$image"
+	exit
+fi
 build_tests
 began=$(date +%s)
 "run_$mode"
