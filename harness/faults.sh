@@ -179,7 +179,7 @@ run_list() {
 		number=$((number + 1))
 		verdict "$number" "$name" "$row" || result=1
 	done <"$SCRATCH/list"
-	step RAN "$number faults in $(elapsed "$began") (see ${here#"$TOP"/}/output)"
+	step RAN "$number faults in $(elapsed "$started") (see ${here#"$TOP"/}/output)"
 	return $result
 }
 
@@ -271,7 +271,7 @@ run_matrix() {
 				print "FAIL  some cells were not run"
 			exit bad || lost || missed != ""
 		}' || result=1
-	step RAN "in $(elapsed "$began") (see ${here#"$TOP"/}/matrix-0, matrix-1)"
+	step RAN "in $(elapsed "$started") (see ${here#"$TOP"/}/matrix-0, matrix-1)"
 	return $result
 }
 
@@ -287,5 +287,5 @@ if [ "$mode" = image ]; then
 	exit
 fi
 build_tests
-began=$(date +%s)
+started=$(date +%s)
 "run_$mode"
