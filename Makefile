@@ -13,7 +13,8 @@ TIMEOUT	?= 600
 # guest's business, not make's.
 override RUN := $(value RUN)
 override BENCH := $(value BENCH)
-export BASE ARCH KERNEL RUN BENCH MEM SMP TIMEOUT KSRC REVISION FULL OPS SEED
+override FAULTS := $(value FAULTS)
+export BASE ARCH KERNEL RUN BENCH MEM SMP TIMEOUT KSRC REVISION FULL OPS SEED FAULTS PROGRAMS
 
 .PHONY: help run check check-all check-mutants check-series soak bench bench-native tree export series kernel guest shell clean
 .NOTPARALLEL:

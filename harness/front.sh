@@ -48,7 +48,8 @@ help)
 	  make export      write edited commits of that back into patches/
 	  make series      the series as mails, for git send-email: out/series-BASE
 	  make check-series   each commit by itself: warnings, boot, tests, style
-	  make check-mutants  which tests fail under which planted fault
+	  make check-mutants  which tests fail under which planted fault; FAULTS=REGEX,
+	                   PROGRAMS='NAME NAME': only those
 	  make soak        a million random calls against the model of lock on fault;
 	                   SEED=N for another million, OPS=N for another number
 	  make kernel      build KERNEL; prints the image's path last
