@@ -1465,7 +1465,7 @@ static bool smaps_agrees(const struct model *m)
 		if (sscanf(line, "%lx-%lx ", &start, &end) == 2) {
 			page = page_at(start);
 		} else if (flags && page >= 0) {
-			enum lock lock = m->page[page].lock;
+			enum locking lock = m->page[page].lock;
 
 			if (!lock != !strstr(flags, "lo"))
 				ok = complain("page %d has VmFlags %s", page, flags);
@@ -1793,7 +1793,7 @@ static bool leaks(const struct op *ops, int n)
 	return true;
 }
 
-/* Sequences of one profile, @calls calls in all; false if one found something */
+/* Sequences of one profile until @calls are made; false if one found something */
 static bool run_profile(enum profile which, uint64_t seed, long calls, bool shrinks)
 {
 	static struct op ops[SEQUENCE];

@@ -92,7 +92,7 @@ static struct {
 } world;
 
 enum kind { ANON, SHM, FILE_SH, FILE_PR, HUGETLB, KINDS };
-enum lock { NOT, PLAIN, ONFAULT };
+enum locking { NOT, PLAIN, ONFAULT };
 enum presence { ABSENT, PRESENT, MAYBE };
 
 struct mpage {
@@ -114,8 +114,8 @@ struct mpage {
 
 struct model {
 	struct mpage page[PAGES];
-	enum lock future;
-	enum lock outside;	/* all that is mapped outside of the regions */
+	enum locking future;
+	enum locking outside;	/* all that is mapped outside of the regions */
 	bool cap;		/* CAP_IPC_LOCK */
 	long limit;		/* RLIMIT_MEMLOCK in pages, -1: none */
 	long leaked;		/* pages that stay charged, on kernels that do that */
@@ -320,7 +320,7 @@ static inline int model_populate(struct model *m, int page, int n, bool for_lock
  */
 
 /* One kind of lock for a range; what is before a hole keeps it */
-static inline int model_set_lock(struct model *m, int page, long n, enum lock lock)
+static inline int model_set_lock(struct model *m, int page, long n, enum locking lock)
 {
 	int stop = regions[region_of(page)].end;
 
@@ -338,7 +338,7 @@ static inline int model_set_lock(struct model *m, int page, long n, enum lock lo
 	return 0;
 }
 
-static inline int model_lock(struct model *m, int page, long n, enum lock lock,
+static inline int model_lock(struct model *m, int page, long n, enum locking lock,
 			     bool wraps)
 {
 	int left = regions[region_of(page)].end - page, err;
@@ -364,7 +364,7 @@ static inline int model_unlock(struct model *m, int page, long n, bool wraps)
 	return wraps ? -EINVAL : model_set_lock(m, page, n, NOT);
 }
 
-static inline void model_lock_all(struct model *m, enum lock lock)
+static inline void model_lock_all(struct model *m, enum locking lock)
 {
 	int i;
 
@@ -378,7 +378,7 @@ static inline void model_lock_all(struct model *m, enum lock lock)
 
 static inline int model_mlockall(struct model *m, int flags, long total_vm)
 {
-	enum lock lock = flags & MCL_ONFAULT ? ONFAULT : PLAIN;
+	enum locking lock = flags & MCL_ONFAULT ? ONFAULT : PLAIN;
 
 	if (!(flags & (MCL_CURRENT | MCL_FUTURE)) ||
 	    (flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)))
@@ -412,7 +412,7 @@ static inline void model_munlockall(struct model *m)
 static inline int model_mmap(struct model *m, int page, int n, int kind, int prot,
 			     int flags, int offset)
 {
-	enum lock lock = m->future;
+	enum locking lock = m->future;
 	long charge = n * base_pages(page);
 	bool asked = (flags & (MM_POPULATE | MM_NONBLOCK)) == MM_POPULATE;
 	int i, object = 0;
@@ -485,7 +485,7 @@ static inline int model_mprotect(struct model *m, int page, int n, int prot)
 static inline int model_remap(struct model *m, int page, int n, int offset)
 {
 	struct mpage old = m->page[page];
-	enum lock lock = old.lock ? old.lock : m->future;
+	enum locking lock = old.lock ? old.lock : m->future;
 	int i;
 
 	if (!old.mapped || is_private(&old))
