@@ -13,13 +13,16 @@ TIMEOUT	?= 600
 # guest's business, not make's.
 override RUN := $(value RUN)
 override BENCH := $(value BENCH)
-export BASE ARCH KERNEL RUN BENCH MEM SMP TIMEOUT KSRC REVISION FULL
+override FAULTS := $(value FAULTS)
+export BASE ARCH KERNEL RUN BENCH MEM SMP TIMEOUT KSRC REVISION FULL OPS SEED FAULTS PROGRAMS
 
-.PHONY: help run check check-all check-series defects bench bench-native tree export series kernel guest shell clean
+TARGETS	:= run check check-all check-mutants check-series defects soak bench bench-native \
+	   tree export series kernel guest shell clean
+.PHONY: help $(TARGETS)
 .NOTPARALLEL:
 
 help:
 	@harness/front.sh help
 
-run check check-all check-series defects bench bench-native tree export series kernel guest shell clean:
+$(TARGETS):
 	@harness/front.sh $@

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # faults.sh BASE ARCH: can the selftests fail?
+# faults.sh BASE ARCH matrix: which of them fail?
+# faults.sh BASE ARCH image: only build the kernel, and print its path
 #
 # Boots one kernel that has the series and the faults of
 # harness/faults/linux-BASE.patch in it, switches them on one after the other,
@@ -9,10 +11,17 @@
 # them must pass while no fault is on.  Prints a line for each line of the
 # list; exit status 1 if any test did not do what it has to.
 #
+# With "matrix", runs every program under every fault until its first test
+# fails, and prints which programs do; exit status 1 if no program fails under
+# some fault, or any does without one.  FAULTS, a regular expression, and
+# PROGRAMS, names, make it smaller.
+#
 # This kernel is nobody's KERNEL=: it is built here, for this only.
 . "$(dirname "$0")/lib.sh"
 
-base=${1:?usage: faults.sh BASE ARCH} arch=${2:?usage: faults.sh BASE ARCH}
+base=${1:?usage: faults.sh BASE ARCH [matrix]} arch=${2:?usage: faults.sh BASE ARCH [matrix]}
+mode=${3:-list}
+one_of "faults.sh: what to run" "$mode" list matrix image
 check_base "$base"
 check_arch "$arch"
 "$TOP/harness/deps.sh" tree kernel guest check
@@ -138,37 +147,145 @@ verdict() {
 		}' "$SCRATCH/output"
 }
 
+# in_guest NAME OUTPUT SCRIPT ARG...: run a script in a guest of the kernel,
+# with the programs along
+in_guest() {
+	local name=$1 output=$2 status=0
+	shift 2
+	LOF_MODEL_SHRINK=0 "$TOP/harness/guest.sh" --arch "$arch" --image "$image" --append lof_fault=none \
+		--timeout "${TIMEOUT:-600}" -- sh "$@" "$bin" "${programs[@]/#/$bin/}" >"$output" || status=$?
+	cp "$output" "$here/$name"
+	[ "$status" = 0 ] || { echo "FAIL  the guest: status $status"; return 1; }
+}
+
+run_list() {
+	local result=0 number=0 name row
+	jobs_for_guest >"$SCRATCH/jobs"
+	cat >"$SCRATCH/all" <<-'END'
+	fault=/sys/module/kernel/parameters/lof_fault
+	while read -r number name program pattern; do
+		echo "JOB $number"
+		echo "$name" >$fault || echo "NO_FAULT"
+		"$2/$program" "$pattern" 2>&1 </dev/null
+		status=$?
+		echo none >$fault
+		echo "STATUS $status"
+	done <"$1"
+	END
+	step RUN "$base $arch faults: $(wc -l <"$SCRATCH/list") lines in one boot"
+	in_guest output "$SCRATCH/output" "$SCRATCH/all" "$SCRATCH/jobs" || result=1
+	verdict 0 none - || result=1
+	while read -r name row _; do
+		number=$((number + 1))
+		verdict "$number" "$name" "$row" || result=1
+	done <"$SCRATCH/list"
+	step RAN "$number faults in $(elapsed "$started") (see ${here#"$TOP"/}/output)"
+	return $result
+}
+
+# Every fault and every program, in two guests at a time.  A program that takes
+# longer than the limit has not failed, and is named.
+run_matrix() {
+	local result=0 name program half other limit=${LIMIT:-150}
+	{ echo none; sed -nE 's/^\+\tF\((.*)\).*/\1/p' "$patch" | grep -vx none | grep -xE "${FAULTS:-.*}"; } >"$SCRATCH/names"
+	while read -r name; do
+		for program in "${programs[@]}"; do
+			echo "$name $program"
+		done
+	done <"$SCRATCH/names" >"$SCRATCH/cells"
+	cat >"$SCRATCH/all" <<-'END'
+	fault=/sys/module/kernel/parameters/lof_fault
+	while read -r name program; do
+		echo "$name" >$fault || echo "NO_FAULT $name"
+		timeout -s KILL "$2" "$3/$program" . first >/tmp/cell 2>&1 </dev/null
+		status=$?
+		# its tests are processes of their own
+		[ $status -le 128 ] || killall -q -KILL "$program"
+		echo none >$fault
+		echo "CELL $name $program $status $(grep -c '^ok [0-9]* [^#]' /tmp/cell) $(grep '^not ok' /tmp/cell | head -n 1)"
+	done <"$1"
+	END
+	step RUN "$base $arch faults: $(wc -l <"$SCRATCH/names") faults, ${#programs[@]} programs"
+	for half in 0 1; do
+		awk -v half="$half" '!($1 in n) { n[$1] = count++ } n[$1] % 2 == half' "$SCRATCH/cells" >"$SCRATCH/cells-$half"
+	done
+	TIMEOUT=0 in_guest matrix-1 "$SCRATCH/output-1" "$SCRATCH/all" "$SCRATCH/cells-1" "$limit" &
+	other=$!
+	TIMEOUT=0 in_guest matrix-0 "$SCRATCH/output-0" "$SCRATCH/all" "$SCRATCH/cells-0" "$limit" || result=1
+	wait "$other" || result=1
+	cat "$SCRATCH/output-0" "$SCRATCH/output-1" | awk -v names="$SCRATCH/names" -v programs="${programs[*]}" '
+		# x: fails, .: passes, -: all is skipped, t: takes too long
+		/^CELL / {
+			cell[$2 " " $3] = / not ok / ? "x" : $4 > 128 ? "t" : $4 > 1 ? "x" : $5 ? "." : "-"
+			next
+		}
+		/^NO_FAULT / { print "FAIL  the kernel does not know " $2; bad = 1 }
+		END {
+			n = split(programs, program, " ")
+			for (i = 1; i <= n; i++) {
+				printf "  %2d  %s\n", i, program[i]
+				head = head sprintf(" %2d", i)
+			}
+			printf "\n  %-32s%s\n", "", head
+			while ((getline fault <names) > 0) {
+				caught = 0
+				line = sprintf("  %-32s", fault)
+				for (i = 1; i <= n; i++) {
+					c = cell[fault " " program[i]]
+					if (c == "")
+						c = "?"
+					line = line "  " c
+					if (c == "?")
+						lost = 1
+					if (c != "x")
+						continue
+					caught++
+					by = i
+				}
+				print line
+				if (fault == "none") {
+					if (caught) {
+						print "FAIL  without a fault a program fails"
+						bad = 1
+					}
+					continue
+				}
+				all++
+				if (caught)
+					some++
+				else
+					missed = missed " " fault
+				for (i = 1; i <= n; i++)
+					if (cell[fault " " program[i]] == "x")
+						sum[i]++
+				if (caught == 1)
+					alone[by]++
+			}
+			printf "\n  x: a test fails, .: all pass, -: all are skipped, t: stopped for taking too long\n\n"
+			for (i = 1; i <= n; i++)
+				printf "  %-24s fails under %2d faults, alone under %d\n", program[i], sum[i], alone[i]
+			printf "\n%d of %d faults are caught\n", some, all
+			if (missed != "")
+				print "FAIL  not caught:" missed
+			if (lost)
+				print "FAIL  some cells were not run"
+			exit bad || lost || missed != ""
+		}' || result=1
+	step RAN "in $(elapsed "$started") (see ${here#"$TOP"/}/matrix-0, matrix-1)"
+	return $result
+}
+
 check_list
-mapfile -t programs < <(awk '{ print $3 }' "$SCRATCH/list" | sort -u)
+case $mode in
+matrix)	read -ra programs <<<"${PROGRAMS:-}"
+	[ ${#programs[@]} -gt 0 ] || mapfile -t programs < <(grep -l 'kselftest_harness\.h' "$TOP"/tools/testing/selftests/vm/*.c | sed 's|.*/||; s|\.c$||') ;;
+*)	mapfile -t programs < <(awk '{ print $3 }' "$SCRATCH/list" | sort -u) ;;
+esac
 build_kernel faults "$({ build_id series; cat "$patch"; } | sha)" faults_source
+if [ "$mode" = image ]; then
+	printf '%s\n' "$image"
+	exit
+fi
 build_tests
-jobs_for_guest >"$SCRATCH/jobs"
-
-cat >"$SCRATCH/all" <<'END'
-fault=/sys/module/kernel/parameters/lof_fault
-while read -r number name program pattern; do
-	echo "JOB $number"
-	echo "$name" >$fault || echo "NO_FAULT"
-	"$2/$program" "$pattern" 2>&1 </dev/null
-	status=$?
-	echo none >$fault
-	echo "STATUS $status"
-done <"$1"
-END
-began=$(date +%s)
-step RUN "$base $arch faults: $(wc -l <"$SCRATCH/list") lines in one boot"
-status=0
-"$TOP/harness/guest.sh" --arch "$arch" --image "$image" --append lof_fault=none --timeout "${TIMEOUT:-600}" \
-	-- sh "$SCRATCH/all" "$SCRATCH/jobs" "$bin" "${programs[@]/#/$bin/}" >"$SCRATCH/output" || status=$?
-cp "$SCRATCH/output" "$here/output"
-
-result=0
-[ "$status" = 0 ] || { echo "FAIL  the guest: status $status"; result=1; }
-verdict 0 none - || result=1
-number=0
-while read -r name row _; do
-	number=$((number + 1))
-	verdict "$number" "$name" "$row" || result=1
-done <"$SCRATCH/list"
-step RAN "$number faults in $(elapsed "$began") (see ${here#"$TOP"/}/output)"
-exit $result
+started=$(date +%s)
+"run_$mode"

@@ -49,6 +49,10 @@ help)
 	  make export      write edited commits of that back into patches/
 	  make series      the series as mails, for git send-email: out/series-BASE
 	  make check-series   each commit by itself: warnings, boot, tests, style
+	  make check-mutants  which tests fail under which planted fault; FAULTS=REGEX,
+	                   PROGRAMS='NAME NAME': only those
+	  make soak        a million random calls against the model of lock on fault;
+	                   SEED=N for another million, OPS=N for another number
 	  make kernel      build KERNEL; prints the image's path last
 	  make guest RUN='prog args'   run a program of this machine on KERNEL
 	  make shell       the same, interactive
@@ -89,6 +93,8 @@ series)		exec "$TOP/harness/series.sh" "$BASE" ;;
 defects)
 	"$TOP/harness/deps.sh" tree kernel guest check
 	exec "$TOP/harness/defects.sh" "$BASE" ;;
+check-mutants)	exec "$TOP/harness/faults.sh" "$BASE" "$ARCH" matrix ;;
+soak)		TIMEOUT=0 exec "$TOP/harness/soak.sh" "$BASE" "$ARCH" ;;
 check-series)	exec "$TOP/harness/check-series.sh" "$BASE" "$ARCH" ;;
 kernel)		exec "$TOP/harness/kernel.sh" "$BASE" "$ARCH" "$KERNEL" ;;
 guest)

@@ -2,17 +2,19 @@
 /*
  * Given to the compiler before a selftest (-include): the program then runs
  * only the tests whose name, "fixture.variant.test", matches its argument, an
- * extended regular expression.  The harness of 6.1 runs all or nothing, and
- * there are more faults than time for that.
+ * extended regular expression; and with "first" behind it none after the first
+ * that fails.  The harness of 6.1 runs all or nothing, and there are more faults
+ * than time for that.
  */
 #include <regex.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
 #include "../kselftest_harness.h"
 
-static int run_selected(const char *pattern)
+static int run_selected(const char *pattern, bool first)
 {
 	struct __fixture_variant_metadata no_variant = { .name = "", };
 	struct __fixture_variant_metadata *v;
@@ -40,8 +42,11 @@ static int run_selected(const char *pattern)
 				t->results = results;
 				__run_test(f, v, t);
 				t->results = NULL;
-				if (!t->passed)
-					ret = KSFT_FAIL;
+				if (t->passed)
+					continue;
+				ret = KSFT_FAIL;
+				if (first)
+					return ret;
 			}
 		}
 	}
@@ -58,7 +63,7 @@ static int run_selected(const char *pattern)
 	} \
 	int main(int argc, char **argv) \
 	{ \
-		if (argc == 2) \
-			return run_selected(argv[1]); \
+		if (argc == 2 || argc == 3) \
+			return run_selected(argv[1], argc == 3); \
 		return test_harness_run(argc, argv); \
 	}
