@@ -16,6 +16,8 @@
 #   --timeout SECONDS  how long before the guest counts as hung (default 600;
 #                      0, and for an interactive shell by default: never)
 #   --swap SIZE        swap space (default 512M; 0: none)
+#   --swap-image FILE  make FILE the swap disk, and leave it there as the guest
+#                      has left it
 #   --disk SIZE        size of the ext2 file system on /data (default 256M;
 #                      0: none)
 #   --append ARGS      more arguments for the kernel
@@ -785,12 +787,13 @@ number() {
 }
 
 arch='' image='' mem=2G smp='' timeout='' swap=512M disk=256M append='' icount=''
-log='' shell='' each=''
+swap_image='' log='' shell='' each=''
 while [ $# -gt 0 ]; do
 	case $1 in
-	--arch | --image | --mem | --smp | --timeout | --swap | --disk | --append | --log)
+	--arch | --image | --mem | --smp | --timeout | --swap | --swap-image | --disk | --append | --log)
 		[ $# -ge 2 ] || die "$1 needs a value"
-		declare "${1#--}=$2"
+		option=${1#--}
+		declare "${option/-/_}=$2"
 		shift
 		;;
 	--icount) icount=1 ;;
@@ -836,6 +839,9 @@ type -P "$qemu" >/dev/null || die "$qemu is not in PATH"
 PATH=$PATH:/usr/sbin:/sbin type -P mke2fs >/dev/null ||
 	[ "$disk" = 0 ] || die "mke2fs is not in PATH"
 [ -z "$log" ] || : 2>/dev/null >"$log" || die "--log: cannot write $log"
+[ -z "$swap_image" ] || [ "$swap" != 0 ] || die "--swap-image: there is no swap space (--swap 0)"
+# nothing of what another guest wrote
+[ -z "$swap_image" ] || : 2>/dev/null >"$swap_image" || die "--swap-image: cannot write $swap_image"
 
 make_tmp
 root=$tmp/root
@@ -886,8 +892,9 @@ pack "$root" "$tmp/initrd"
 qemu_command "$accel" "$tmp/initrd" "$log" "$tmp/status" "$console"
 : >"$tmp/status"
 if [ "$swap" != 0 ]; then
-	truncate -s "$swap" "$tmp/swap"
-	add_disk swap "$tmp/swap"
+	swap_image=${swap_image:-$tmp/swap}
+	truncate -s "$swap" "$swap_image"
+	add_disk swap "$swap_image"
 fi
 if [ "$disk" != 0 ]; then
 	truncate -s "$disk" "$tmp/data"
