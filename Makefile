@@ -15,11 +15,11 @@ override RUN := $(value RUN)
 override BENCH := $(value BENCH)
 export BASE ARCH KERNEL RUN BENCH MEM SMP TIMEOUT KSRC REVISION FULL
 
-.PHONY: help run check check-all check-series bench bench-native tree export series kernel guest shell clean
+.PHONY: help run check check-all check-series check-debug bench bench-native tree export series kernel guest shell clean
 .NOTPARALLEL:
 
 help:
 	@harness/front.sh help
 
-run check check-all check-series bench bench-native tree export series kernel guest shell clean:
+run check check-all check-series check-debug bench bench-native tree export series kernel guest shell clean:
 	@harness/front.sh $@

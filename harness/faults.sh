@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # faults.sh BASE ARCH: can the selftests fail?
+# faults.sh BASE ARCH image: only build the kernel, and print its path
 #
 # Boots one kernel that has the series and the faults of
 # harness/faults/linux-BASE.patch in it, switches them on one after the other,
@@ -9,7 +10,8 @@
 # them must pass while no fault is on.  Prints a line for each line of the
 # list; exit status 1 if any test did not do what it has to.
 #
-# This kernel is nobody's KERNEL=: it is built here, for this only.
+# This kernel is nobody's KERNEL=: it is built here, for this only.  It has the
+# unit tests of the series in it, too.
 . "$(dirname "$0")/lib.sh"
 
 base=${1:?usage: faults.sh BASE ARCH} arch=${2:?usage: faults.sh BASE ARCH}
@@ -140,7 +142,12 @@ verdict() {
 
 check_list
 mapfile -t programs < <(awk '{ print $3 }' "$SCRATCH/list" | sort -u)
+fragments+=("$TOP/kernel/configs/lockonfault-kunit.config")
 build_kernel faults "$({ build_id series; cat "$patch"; } | sha)" faults_source
+if [ "${3:-}" = image ]; then
+	printf '%s\n' "$image"
+	exit
+fi
 build_tests
 jobs_for_guest >"$SCRATCH/jobs"
 

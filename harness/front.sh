@@ -48,6 +48,7 @@ help)
 	  make export      write edited commits of that back into patches/
 	  make series      the series as mails, for git send-email: out/series-BASE
 	  make check-series   each commit by itself: warnings, boot, tests, style
+	  make check-debug    the selftests on kernels with KASAN, lockdep, KCSAN and more
 	  make kernel      build KERNEL; prints the image's path last
 	  make guest RUN='prog args'   run a program of this machine on KERNEL
 	  make shell       the same, interactive
@@ -86,6 +87,7 @@ tree)		exec "$TOP/harness/tree.sh" "$BASE" ;;
 export)		exec "$TOP/harness/export.sh" "$BASE" ;;
 series)		exec "$TOP/harness/series.sh" "$BASE" ;;
 check-series)	exec "$TOP/harness/check-series.sh" "$BASE" "$ARCH" ;;
+check-debug)	exec "$TOP/harness/check-debug.sh" "$BASE" ;;
 kernel)		exec "$TOP/harness/kernel.sh" "$BASE" "$ARCH" "$KERNEL" ;;
 guest)
 	[ -n "${RUN:-}" ] || die "RUN is empty; say what to run: make guest RUN='prog args'"

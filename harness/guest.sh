@@ -24,6 +24,8 @@
 #   --icount           guest time is executed instructions, not wall time: one
 #                      processor, and costs that do not depend on the host
 #   --log FILE         keep the kernel's messages in FILE
+#   --races REGEX      of the data races that a kernel with KCSAN reports, only
+#                      those of functions that match are something wrong
 #   --each             not one program with arguments, but programs, one after
 #                      the other, without a shell: what each of them prints is
 #                      between a line "PROGRAM name" and a line "STATUS number"
@@ -642,7 +644,8 @@ guest_failed() {
 # starts.  A user's program that crashes is logged, too; only the kernel's own
 # oopses have a count ("[#1]").
 first_complaint() {
-	awk '
+	races=$races awk '
+	BEGIN { races = ENVIRON["races"] }
 	{
 		sub(/\r$/, "")
 		sub(/^\[ *[0-9]+\.[0-9]+\](\[[^]]*\])? /, "")
@@ -656,8 +659,11 @@ first_complaint() {
 		kind = "WARNING"
 		sub(/^WARNING: /, "")
 	}
+	/^BUG: KCSAN: / && races != "" && $0 !~ races { next }
 	/^BUG: / { kind = "BUG" }
 	/^(watchdog: BUG: |INFO: task .* blocked for more than )/ { kind = "BUG" }
+	/^INFO: trying to register non-static key/ { kind = "BUG" }
+	/^(UBSAN: |kmemleak: [0-9]+ new suspected memory leaks)/ { kind = "BUG" }
 	/^BUG: (unable to handle|kernel NULL|stack guard page)/ ||
 	/(^|CPU [0-9]+ )Unable to handle kernel/ ||
 	/^(kernel BUG at|Kernel bug detected|Internal error: )/ ||
@@ -707,7 +713,9 @@ conclude() {
 		guest_failed "died without a report${text:+; $text}"
 	fi
 	taint=$(sed -n 's/^taint \([0-9][0-9]*\)$/\1/p' "$tmp/status")
-	[ "${taint:-0}" = 0 ] ||
+	# that it has tests of its own in it (bit 18) is nothing to complain of
+	taint=$((${taint:-0} & ~(1 << 18)))
+	[ "$taint" = 0 ] ||
 		guest_failed "kernel tainted: $taint ($(taint_names "$taint"))"
 	[ "$word" = exit ] || number=$((128 + number))
 	exit "$number"
@@ -787,10 +795,10 @@ number() {
 }
 
 arch='' image='' mem=2G smp='' timeout='' swap=512M disk=256M append='' icount=''
-swap_image='' log='' shell='' each=''
+swap_image='' races='' log='' shell='' each=''
 while [ $# -gt 0 ]; do
 	case $1 in
-	--arch | --image | --mem | --smp | --timeout | --swap | --swap-image | --disk | --append | --log)
+	--arch | --image | --mem | --smp | --timeout | --swap | --swap-image | --disk | --append | --log | --races)
 		[ $# -ge 2 ] || die "$1 needs a value"
 		option=${1#--}
 		declare "${option/-/_}=$2"
