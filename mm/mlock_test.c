@@ -150,6 +150,7 @@ static struct kunit_suite mlock_test_suite = {
 	.name = "mlock",
 	.test_cases = mlock_test_cases,
 };
+
 kunit_test_suite(mlock_test_suite);
 
 MODULE_LICENSE("GPL");

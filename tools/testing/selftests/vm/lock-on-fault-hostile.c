@@ -85,24 +85,26 @@ static int call_range(enum range_call call, unsigned long start,
 static int expected(unsigned long addr, unsigned long start, unsigned long len,
 		    unsigned long *reached)
 {
-	unsigned long page = page_size(), end;
+	unsigned long page = page_size(), end, our_end = addr + PAGES * page;
+	int error = 0;
 
 	*reached = 0;
 	len = (len + start % page + page - 1) & -page;
 	start &= -page;
 	end = start + len;
-	if (end < start)
-		return EINVAL;
-	if (!len)
-		return 0;
-	if (start < addr || start >= addr + PAGES * page)
-		return ENOMEM;
-	if (end <= addr + PAGES * page) {
+	if (end < start) {
+		error = EINVAL;
+	} else if (!len) {
+		error = 0;
+	} else if (start < addr || start >= our_end) {
+		error = ENOMEM;
+	} else if (end > our_end) {
+		*reached = (our_end - start) / page;
+		error = ENOMEM;
+	} else {
 		*reached = len / page;
-		return 0;
 	}
-	*reached = PAGES - (start - addr) / page;
-	return ENOMEM;
+	return error;
 }
 
 TEST_F(range, I2_addresses_and_lengths)
@@ -300,7 +302,7 @@ static void __attribute__((constructor)) after_exec(void)
 }
 
 /* Locks in many ways, in a process that does not clean up */
-static __attribute__((noreturn)) void lock_and_leave(enum way_out how)
+static void lock_and_leave(enum way_out how)
 {
 	const char *why;
 	size_t page = page_size();
@@ -615,7 +617,7 @@ TEST(I6_user_namespace_is_no_privilege)
 	size_t page = page_size();
 	char *p = map_alone(16);
 
-	ASSERT_TRUE(p != NULL);
+	ASSERT_TRUE(!!p);
 	if (!set_memlock(8 * page))
 		SKIP(return, "RLIMIT_MEMLOCK cannot be set");
 	ASSERT_TRUE(drop_privilege());

@@ -86,7 +86,7 @@ static void map_slot(char *p)
 		madvise(p, arena.slot, MADV_NOHUGEPAGE);
 }
 
-static __attribute__((noinline)) void touch_all(char *p, size_t len, bool write)
+static void touch_all(char *p, size_t len, bool write)
 {
 	may_fault = 1;
 	if (write)
@@ -96,6 +96,9 @@ static __attribute__((noinline)) void touch_all(char *p, size_t len, bool write)
 	may_fault = 0;
 }
 
+/* Not to be inlined, or else sigsetjmp() would have variables to spoil */
+static void (*volatile touch_them)(char *p, size_t len, bool write) = touch_all;
+
 /* The signal is not blocked meanwhile, so there is no mask to restore */
 static void touch(char *p, size_t len, bool write)
 {
@@ -103,7 +106,7 @@ static void touch(char *p, size_t len, bool write)
 		may_fault = 0;
 		__atomic_fetch_add(&arena.faults, 1, __ATOMIC_RELAXED);
 	} else {
-		touch_all(p, len, write);
+		touch_them(p, len, write);
 	}
 }
 
