@@ -72,9 +72,8 @@ verdicts() {
 			secrets = n["S" id] + 0
 			twins = n["T" id] + 0
 			what = "secrets: " secrets " of " $4 " pages in the swap image, twin: " twins " of " $7
-			note = $0
-			if (sub(/^([^ ]+ ){8}/, "", note) && note != "")
-				what = what "; " note
+			for (i = 9; i <= NF; i++)
+				what = what (i == 9 ? "; " : " ") $i
 			must = kind != "kept" || leaks
 			if (twins < $7 / 2)
 				print "FAIL", name, what " (too few: nothing is shown)"

@@ -42,7 +42,8 @@
 #define TAG_EVERY	512
 #define TAG_DIGITS	8
 #define MAX_VARIANTS	32
-/* how often the pressure may go through all of its memory */
+/* How often the pressure goes through all of its memory */
+#define MIN_PASSES	2
 #define MAX_PASSES	12
 
 enum phase { PREPARE, FILL, WATCH, STOP };
@@ -293,6 +294,29 @@ static void map_aligned(struct work *w, size_t len, size_t align, int flags)
 	w->shared = flags & MAP_SHARED;
 }
 
+/* On a machine of less than 512 MiB Linux switches huge pages off */
+static void allow_huge_pages(void)
+{
+	static const char * const knobs[][2] = {
+		{ "enabled", "madvise" },
+		{ "defrag", "madvise" },
+		{ "shmem_enabled", "advise" },
+		/* khugepaged at full speed */
+		{ "khugepaged/defrag", "1" },
+		{ "khugepaged/scan_sleep_millisecs", "0" },
+		{ "khugepaged/alloc_sleep_millisecs", "0" },
+		{ "khugepaged/pages_to_scan", "4096" },
+	};
+	char path[128];
+	size_t i;
+
+	for (i = 0; i < sizeof(knobs) / sizeof(knobs[0]); i++) {
+		snprintf(path, sizeof(path),
+			 "/sys/kernel/mm/transparent_hugepage/%s", knobs[i][0]);
+		write_file(path, knobs[i][1]);
+	}
+}
+
 static size_t huge_page(struct work *w)
 {
 	size_t size = thp_size();
@@ -473,6 +497,28 @@ static void fork_childs_copy(struct work *w)
 	watch(w);
 }
 
+/* May a mapping have huge pages?  Some kernels have none for shared memory. */
+static bool huge_eligible(const char *addr)
+{
+	unsigned long start, end;
+	const char *value;
+	struct lines l;
+	char line[256];
+	bool here = false, yes = false;
+
+	if (!lines_open(&l, "/proc/self/smaps"))
+		return false;
+	while (lines_next(&l, line, sizeof(line))) {
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+			here = start == (unsigned long)addr;
+		value = line_value(line, "THPeligible");
+		if (here && value)
+			yes = atoi(value);
+	}
+	lines_close(&l);
+	return yes;
+}
+
 /* Give khugepaged some time to make huge pages of a range, if it wants to */
 static bool collapsed(const char *addr, size_t len)
 {
@@ -501,6 +547,13 @@ static bool collapsed(const char *addr, size_t len)
 	return pages_present(addr, len) < present;
 }
 
+/* The first advice is not seen yet when khugepaged is told of the mapping */
+static void advise_huge(struct work *w, char *addr, size_t len)
+{
+	must(w, !madvise(addr, len, MADV_HUGEPAGE) &&
+	     !madvise(addr, len, MADV_HUGEPAGE), "MADV_HUGEPAGE");
+}
+
 /*
  * Shared memory that may have huge pages: those that khugepaged makes of small
  * ones that are locked.  One half of it before memory gets short, the other
@@ -508,31 +561,22 @@ static bool collapsed(const char *addr, size_t len)
  */
 static void shmem_thp(struct work *w)
 {
-	const char *thp = "/sys/kernel/mm/transparent_hugepage";
-	static const char * const knobs[][2] = {
-		{ "shmem_enabled", "advise" },
-		{ "khugepaged/scan_sleep_millisecs", "0" },
-		{ "khugepaged/alloc_sleep_millisecs", "0" },
-		{ "khugepaged/pages_to_scan", "4096" },
-	};
-	size_t huge = huge_page(w), i;
+	size_t huge = huge_page(w);
 	bool before, under;
-	char path[128];
 
-	for (i = 0; i < sizeof(knobs) / sizeof(knobs[0]); i++) {
-		snprintf(path, sizeof(path), "%s/%s", thp, knobs[i][0]);
-		must(w, write_file(path, knobs[i][1]), knobs[i][0]);
-	}
 	map_aligned(w, 2 * huge, huge, MAP_SHARED);
 	map_twin(w, ANON_SHARED);
 	lock(w);
 	/* small pages: advice that came before would have them huge at once */
 	fill(w, 0, w->pages / 2);
-	must(w, !madvise(w->addr, huge, MADV_HUGEPAGE), "MADV_HUGEPAGE");
+	advise_huge(w, w->addr, huge);
+	errno = 0;
+	must(w, huge_eligible(w->addr),
+	     "the kernel makes no huge pages of shared memory");
 	before = collapsed(w->addr, huge);
 	prepared();
 	fill(w, w->pages / 2, w->pages);
-	must(w, !madvise(w->addr + huge, huge, MADV_HUGEPAGE), "MADV_HUGEPAGE");
+	advise_huge(w, w->addr + huge, huge);
 	under = collapsed(w->addr + huge, huge);
 	snprintf(w->res->note, sizeof(w->res->note),
 		 "unmapped by khugepaged: %s before memory was short, %s when it was",
@@ -597,13 +641,16 @@ static __attribute__((noreturn)) void press(void)
 	}
 }
 
-/* Until all variants have done their part; false if somebody died of it */
-static bool until(unsigned int *count, unsigned int passes)
+/*
+ * Until all variants have done their part and the pressure has gone @min times
+ * through its memory, or @max times, if that is not 0; false if somebody died.
+ */
+static bool until(unsigned int *count, unsigned int min, unsigned int max)
 {
-	while (get(*count) < NR_VARIANTS) {
+	while (get(*count) < NR_VARIANTS || get(all->passes) < min) {
 		if (waitpid(-1, NULL, WNOHANG) > 0)
 			return false;
-		if (passes && get(all->passes) >= passes)
+		if (max && get(all->passes) >= max)
 			break;
 		poll(NULL, 0, 20);
 	}
@@ -621,6 +668,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	token = argv[1];
+	allow_huge_pages();
 	all = mmap(NULL, sizeof(*all), PROT_READ | PROT_WRITE,
 		   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (all == MAP_FAILED || !set_memlock(RLIM_INFINITY))
@@ -637,13 +685,13 @@ int main(int argc, char **argv)
 			return 2;
 	}
 
-	if (!until(&all->ready, 0))
+	if (!until(&all->ready, 0, 0))
 		goto died;
 	set(all->phase, FILL);
-	if (!until(&all->filled, 0))
+	if (!until(&all->filled, 0, 0))
 		goto died;
 	set(all->phase, WATCH);
-	if (!until(&all->seen, MAX_PASSES))
+	if (!until(&all->seen, MIN_PASSES, MAX_PASSES))
 		goto died;
 	kill(presser, SIGSTOP);
 	set(all->filled, 0);
@@ -651,7 +699,7 @@ int main(int argc, char **argv)
 	for (i = 0; i < NR_VARIANTS; i++)
 		if (all->results[i].skipped)
 			add(all->filled, 1);
-	if (!until(&all->filled, 0))
+	if (!until(&all->filled, 0, 0))
 		goto died;
 
 	for (i = 0; i < NR_VARIANTS; i++) {
