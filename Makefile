@@ -16,7 +16,7 @@ override BENCH := $(value BENCH)
 override FAULTS := $(value FAULTS)
 export BASE ARCH KERNEL RUN BENCH MEM SMP TIMEOUT KSRC REVISION FULL OPS SEED FAULTS PROGRAMS
 
-TARGETS	:= run check check-all check-mutants check-series defects soak bench bench-native \
+TARGETS	:= run check check-all check-debug check-mutants check-series defects soak bench bench-native \
 	   tree export series kernel guest shell clean
 .PHONY: help $(TARGETS)
 .NOTPARALLEL:

@@ -10,13 +10,23 @@ cross=$(arch_cross "$arch")
 mapfile -t fragments < <(arch_fragments "$arch")
 target=$(arch_image "$arch")
 
+# FLAVOUR=NAME: the same kernels with one fragment more, kept beside the others.
+flavour=${FLAVOUR:-}
+suffix=${flavour:+-$flavour}
+if [ -n "$flavour" ]; then
+	fragments+=("$TOP/kernel/configs/lockonfault-$flavour.config")
+	[ -r "${fragments[-1]}" ] || die "FLAVOUR='$flavour': there is no ${fragments[-1]#"$TOP"/}"
+fi
+
 # Compilers go through ccache, and what is hashed is the preprocessed source
 # without its line markers: the base's kernels differ in a few lines of
 # headers that every file includes, and in nothing that most files make of
 # them.  That is sound while objects hold no line numbers other than those
 # that __LINE__ has put into the text, so without debug information.
 export CCACHE_DIR=$CACHE/ccache CCACHE_CONFIGPATH=/dev/null CCACHE_NODIRECT=1
-export CCACHE_PREFIX_CPP=$TOP/harness/no-line-markers CCACHE_MAXSIZE=4G
+export CCACHE_MAXSIZE=4G
+# A sanitizer's objects know lines: what is reported has them.
+[ -n "$flavour" ] || export CCACHE_PREFIX_CPP=$TOP/harness/no-line-markers
 launcher=
 ! command -v ccache >/dev/null 2>&1 || launcher="ccache "
 
@@ -34,7 +44,7 @@ kmake() {
 	local src=$1
 	shift
 	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u KBUILD_OUTPUT -u KCFLAGS \
-		make -s -C "$src" O="obj-$arch" ARCH="$(arch_karch "$arch")" CROSS_COMPILE="$cross" \
+		make -s -C "$src" O="obj-$arch$suffix" ARCH="$(arch_karch "$arch")" CROSS_COMPILE="$cross" \
 		CC="${once:+env CCACHE_NOCPP2=1 }$launcher${cross}gcc" HOSTCC="${launcher}gcc" LOCALVERSION= \
 		KCFLAGS="${once:+-Wno-misleading-indentation}" \
 		KBUILD_BUILD_TIMESTAMP='Thu Nov  5 00:00:00 UTC 2015' KBUILD_BUILD_VERSION=1 \
@@ -43,7 +53,7 @@ kmake() {
 
 # configure SRC: tinyconfig and our fragments.
 configure() {
-	local obj=$1/obj-$arch
+	local obj=$1/obj-$arch$suffix
 	mkdir -p "$obj"
 	kmake "$1" tinyconfig &&
 		"$1/scripts/kconfig/merge_config.sh" -m -O "$obj" "$obj/.config" "${fragments[@]}" &&
@@ -107,8 +117,8 @@ make_kernel() (
 # A finished kernel is kept in the cache under a key made of everything that
 # it is built from: the source, the configuration fragments, the compiler.
 build_kernel() {
-	local name=$1 id=$2 here=$BUILD/$base/$arch/$1 src=$BUILD/$base/src/$1
-	local obj=$src/obj-$arch log=$here/build.log key kept new began maker recipe=4
+	local name=$1$suffix id=$2 here=$BUILD/$base/$arch/$1$suffix src=$BUILD/$base/src/$1
+	local obj=$src/obj-$arch$suffix log=$here/build.log key kept new began maker recipe=4
 	shift 2
 	image=$here/$(basename "$target")
 	# The build's own habits are part of the key: raise recipe when they change.

@@ -46,7 +46,7 @@ for pair; do
 	fi
 	case $pair in
 	# where costs are compared
-	*:x86_64) jobs+=("selftests $pair" "guest $pair" "bench $pair") ;;
+	*:x86_64) jobs+=("selftests $pair" "guest $pair" "bench $pair" "swap $pair" "units $pair") ;;
 	*)	jobs+=("machine $pair") ;;
 	esac
 done

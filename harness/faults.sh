@@ -16,7 +16,8 @@
 # some fault, or any does without one.  FAULTS, a regular expression, and
 # PROGRAMS, names, make it smaller.
 #
-# This kernel is nobody's KERNEL=: it is built here, for this only.
+# This kernel is nobody's KERNEL=: it is built here, for this only.  It has the
+# unit tests of the series in it, too.
 . "$(dirname "$0")/lib.sh"
 
 base=${1:?usage: faults.sh BASE ARCH [matrix]} arch=${2:?usage: faults.sh BASE ARCH [matrix]}
@@ -281,6 +282,7 @@ matrix)	read -ra programs <<<"${PROGRAMS:-}"
 	[ ${#programs[@]} -gt 0 ] || mapfile -t programs < <(grep -l 'kselftest_harness\.h' "$TOP"/tools/testing/selftests/vm/*.c | sed 's|.*/||; s|\.c$||') ;;
 *)	mapfile -t programs < <(awk '{ print $3 }' "$SCRATCH/list" | sort -u) ;;
 esac
+fragments+=("$TOP/kernel/configs/lockonfault-kunit.config")
 build_kernel faults "$({ build_id series; cat "$patch"; } | sha)" faults_source
 if [ "$mode" = image ]; then
 	printf '%s\n' "$image"

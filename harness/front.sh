@@ -49,6 +49,7 @@ help)
 	  make export      write edited commits of that back into patches/
 	  make series      the series as mails, for git send-email: out/series-BASE
 	  make check-series   each commit by itself: warnings, boot, tests, style
+	  make check-debug    the selftests on kernels with KASAN, lockdep, KCSAN and more
 	  make check-mutants  which tests fail under which planted fault; FAULTS=REGEX,
 	                   PROGRAMS='NAME NAME': only those
 	  make soak        a million random calls against the model of lock on fault;
@@ -96,6 +97,7 @@ defects)
 check-mutants)	exec "$TOP/harness/faults.sh" "$BASE" "$ARCH" matrix ;;
 soak)		TIMEOUT=0 exec "$TOP/harness/soak.sh" "$BASE" "$ARCH" ;;
 check-series)	exec "$TOP/harness/check-series.sh" "$BASE" "$ARCH" ;;
+check-debug)	exec "$TOP/harness/check-debug.sh" "$BASE" ;;
 kernel)		exec "$TOP/harness/kernel.sh" "$BASE" "$ARCH" "$KERNEL" ;;
 guest)
 	[ -n "${RUN:-}" ] || die "RUN is empty; say what to run: make guest RUN='prog args'"

@@ -580,6 +580,23 @@ static void install_applets(void)
 }
 
 /*
+ * Have a kernel that looks for memory leaks do so; what it finds is in its log,
+ * one by one.  It does not take an object for lost that is young, nor one that
+ * it sees for the first time.
+ */
+static void look_for_leaks(void)
+{
+	const char *knob = "/sys/kernel/debug/kmemleak";
+
+	if (access(knob, W_OK))
+		return;
+	write_file("/sys/module/kmemleak/parameters/verbose", "1");
+	write_file(knob, "scan");
+	sleep(6);
+	write_file(knob, "scan");
+}
+
+/*
  * The kernel has to survive the end of everything that the program left, too:
  * only then look whether it complained.
  */
@@ -629,6 +646,7 @@ int main(void)
 	else
 		status = wait_program(start_program(tty, conf.exec, conf.argv));
 	clean_up();
+	look_for_leaks();
 	tcdrain(tty);
 
 	if (read_line("/proc/sys/kernel/tainted", taint, sizeof(taint)))

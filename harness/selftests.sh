@@ -11,7 +11,8 @@
 #
 # HEADERS=KERNEL takes another kernel's headers: a kernel without lock on fault
 # has none of its numbers.  IMAGE=FILE AS=NAME runs them on a kernel that is
-# none of the three, and keeps the results under that name.
+# none of the three, and keeps the results under that name; APPEND and RACES are
+# --append and --races of guest.sh.  The kernel's messages are in results/log.
 . "$(dirname "$0")/lib.sh"
 
 verb=${1:-} base=${2:-} arch=${3:-} kernel=${4:-} abi=${5:-}
@@ -90,11 +91,12 @@ tests_of() {
 # What harness/not-applicable says of this base: a test that is listed there
 # has to skip.
 not_applicable() {
-	awk -v base="$base" '
+	awk -v base="$base" -v flavour="${FLAVOUR:-}" '
 		NR == FNR {
-			if ($1 == base && $2 in regex)
+			here = $1 == base || ($1 == "plain" && flavour == "")
+			if (here && $2 in regex)
 				regex[$2] = regex[$2] "|^(" $3 ")$"
-			else if ($1 == base)
+			else if (here)
 				regex[$2] = "^(" $3 ")$"
 			next
 		}
@@ -126,7 +128,7 @@ run() {
 	step RUN "$base $arch $kernel: ${#programs[@]} programs, $abi"
 	status=0
 	"$TOP/harness/guest.sh" --arch "$arch" --image "$image" --mem "${MEM:-2G}" --smp 2 --timeout "${TIMEOUT:-600}" \
-		--each -- "${programs[@]}" >"$results/output" || status=$?
+		--append "${APPEND:-}" --races "${RACES:-}" --log "$results/log" --each -- "${programs[@]}" >"$results/output" || status=$?
 	awk -v dir="$results" '
 		/^PROGRAM / { name = $2; next }
 		/^STATUS / { print name, $2 >(dir "/status"); name = ""; next }

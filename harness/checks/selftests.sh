@@ -6,11 +6,11 @@
 
 # selftests_on KERNEL ABI: run them all; each test counts as one.
 selftests_on() {
-	local kernel=$1 abi=$2 dir state program name reason
+	local kernel=$1 abi=$2 as=${AS:-$1} dir state program name reason
 	if ! dir=$("$TOP/harness/selftests.sh" run "$base" "$arch" "$kernel" "$abi" 2>"$SCRATCH/selftests.err"); then
 		failed=$((failed + 1))
-		failures+=("$base $arch $kernel $abi: selftests")
-		printf 'FAIL  %s\n' "$base $arch $kernel $abi: the selftests did not run"
+		failures+=("$base $arch $as $abi: selftests")
+		printf 'FAIL  %s\n' "$base $arch $as $abi: the selftests did not run"
 		tail -n 15 "$SCRATCH/selftests.err" | sed 's/^/      /'
 		return
 	fi
@@ -18,15 +18,15 @@ selftests_on() {
 		case $state in
 		ok)	passed=$((passed + 1)) ;;
 		skip)	skipped=$((skipped + 1))
-			printf 'skip  %s: %s\n' "$base $arch $kernel $abi: $program $name" "${reason:-it did not say why}" ;;
-		n/a)	printf 'n/a   %s: Linux %s has not got what it tests\n' "$base $arch $kernel $abi: $program $name" "$base" ;;
+			printf 'skip  %s: %s\n' "$base $arch $as $abi: $program $name" "${reason:-it did not say why}" ;;
+		n/a)	printf 'n/a   %s: this kernel has not got what it tests\n' "$base $arch $as $abi: $program $name" ;;
 		*)	failed=$((failed + 1))
-			failures+=("$base $arch $kernel $abi: $program $name")
-			printf 'FAIL  %s %s\n' "$base $arch $kernel $abi: $program $name" "$reason"
+			failures+=("$base $arch $as $abi: $program $name")
+			printf 'FAIL  %s %s\n' "$base $arch $as $abi: $program $name" "$reason"
 			grep -F -A40 -- "$name" "$dir/$program.tap" 2>/dev/null | sed -n "/RUN .*$name/,/ok /p" | head -n 12 | sed 's/^/      /' || : ;;
 		esac
 	done <"$dir/tests"
-	awk -v what="$base $arch $kernel $abi" '
+	awk -v what="$base $arch $as $abi" '
 		{ n[$2 " " $1]++; seen[$2] = 1 }
 		END {
 			for (p in seen)
