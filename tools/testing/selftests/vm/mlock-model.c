@@ -1873,8 +1873,8 @@ static void usage(void)
 	for (i = 0; i < PROFILES; i++)
 		dprintf(2, " %s", profiles[i].name);
 	dprintf(2, "; default: all\n"
-		"	--file=FILE, FILE	the calls in a file, a line each; with --ops=N\n"
-		"			so many random ones go on from there\n"
+		"	--file=FILE	the calls in a file, a line each (or FILE behind\n"
+		"			another option); with --ops=N, N random ones go on\n"
 		"	--write=FILE	where to put a sequence that found something\n"
 		"	--shrink=0	do not leave out what need not be in it\n"
 		"	--tolerate=LIST	differences of the kernel; default: what a probe finds\n"

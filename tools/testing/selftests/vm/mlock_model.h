@@ -105,6 +105,7 @@ struct mpage {
 	uint8_t account;	/* was private and writable once; 2: nobody knows */
 	uint8_t changed;	/* by this call: may merge */
 	uint8_t wrote;		/* by this call: has anonymous pages from now on */
+	uint8_t midway;		/* got them before the call was through with the rest */
 	uint8_t vague;		/* whether it merges is anybody's guess */
 	uint8_t may_split;	/* neither has a boundary here to go */
 	int16_t object;		/* of shared memory and files */
@@ -472,8 +473,10 @@ static inline int model_mprotect(struct model *m, int page, int n, int prot)
 			continue;
 		p->account = 1;
 		/* a plain lock breaks copy-on-write now, for no fault later */
-		if (p->lock == PLAIN)
+		if (p->lock == PLAIN) {
 			model_fault(m, page, true);
+			p->midway = 1;
+		}
 	}
 	return 0;
 }
@@ -796,7 +799,7 @@ static inline int anon_of(const struct model *m, int page, int end)
 	for (; page < end && anon >= 0; page++) {
 		if (m->page[page].anon)
 			anon = m->page[page].anon;
-		if (m->page[page].vague)
+		if (m->page[page].vague || m->page[page].midway)
 			anon = -1;
 	}
 	return anon;
@@ -904,6 +907,8 @@ static inline void model_adopt(struct model *m, const struct seen *seen)
 		if (!m->page[i].mapped)
 			continue;
 		j = seen_end(seen, i);
+		for (k = i; k < j; k++)
+			m->page[k].midway = 0;
 		anon = anon_of(m, i, j);
 		account = m->page[i].account;
 		for (k = i; k < j; k++) {
