@@ -72,7 +72,7 @@ struct work {
 	size_t pages;
 	bool shared;
 	struct mem mem, twin;
-	void (*put)(struct work *w, char *page, size_t nr);
+	void (*put)(struct work *w, char *page, char role, size_t nr);
 	char *scratch;	/* one page, locked; for what the kernel stores */
 	int pipe[2];
 };
@@ -135,40 +135,44 @@ static void tag_page(char *page, char role, int id, size_t nr)
 /*
  * The roads on which a secret gets into its page
  */
-static void by_store(struct work *w, char *page, size_t nr)
+static void by_store(struct work *w, char *page, char role, size_t nr)
 {
-	tag_page(page, 'S', w->id, nr);
+	tag_page(page, role, w->id, nr);
 }
 
-static void by_read(struct work *w, char *page, size_t nr)
+static void by_read(struct work *w, char *page, char role, size_t nr)
 {
 	ssize_t size = page_size();
 
-	tag_page(w->scratch, 'S', w->id, nr);
+	tag_page(w->scratch, role, w->id, nr);
 	must(w, write(w->pipe[1], w->scratch, size) == size, "write to a pipe");
 	must(w, read(w->pipe[0], page, size) == size, "read from a pipe");
 }
 
-static void by_process_vm_writev(struct work *w, char *page, size_t nr)
+static void by_process_vm_writev(struct work *w, char *page, char role,
+				 size_t nr)
 {
 	struct iovec from = { w->scratch, page_size() };
 	struct iovec to = { page, page_size() };
 
-	tag_page(w->scratch, 'S', w->id, nr);
+	tag_page(w->scratch, role, w->id, nr);
 	must(w, process_vm_writev(getpid(), &from, 1, &to, 1, 0) ==
 	     (ssize_t)page_size(), "process_vm_writev");
 }
 
-/* Page by page, and no faster than memory is taken away by the pressure */
+/*
+ * Page by page, and no faster than memory is taken away by the pressure.  The
+ * twin gets its pages by the same road: some make them harder to reclaim.
+ */
 static void fill(struct work *w, size_t first, size_t end)
 {
 	unsigned long pressed = get(all->pressed);
 	size_t i;
 
 	for (i = first; i < end; i++) {
-		w->put(w, w->addr + i * page_size(), i);
+		w->put(w, w->addr + i * page_size(), 'S', i);
 		if (i < w->twin.pages)
-			tag_page(w->twin.addr + i * page_size(), 'T', w->id, i);
+			w->put(w, w->twin.addr + i * page_size(), 'T', i);
 		if (get(all->phase) == PREPARE || i % 16)
 			continue;
 		while (get(all->pressed) - pressed < 128 &&
@@ -400,7 +404,8 @@ static void fork_shared(struct work *w)
 }
 
 static void kernel_stores(struct work *w,
-			  void (*road)(struct work *w, char *page, size_t nr))
+			  void (*road)(struct work *w, char *page, char role,
+				       size_t nr))
 {
 	w->scratch = mmap(NULL, page_size(), PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -618,10 +623,14 @@ static __attribute__((noreturn)) void run_variant(int id)
 	_exit(1);
 }
 
-/* More than there is, over and over; the first to go if it is too much */
+/*
+ * More than there is, over and over; the first to go if it is too much.  What is
+ * used more than once pushes out what was used once, on the kernel's active list
+ * too: so use each page again when some others have had their turn.
+ */
 static __attribute__((noreturn)) void press(void)
 {
-	size_t pages = meminfo("MemTotal") / page_kb(1), i;
+	size_t pages = meminfo("MemTotal") / page_kb(1), i, again;
 	volatile char *p;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -634,7 +643,9 @@ static __attribute__((noreturn)) void press(void)
 		_exit(1);
 	for (;;) {
 		for (i = 0; i < pages; i++) {
+			again = (i + pages - pages / 4) % pages;
 			p[i * page_size()]++;
+			p[again * page_size()]++;
 			add(all->pressed, 1);
 		}
 		add(all->passes, 1);
