@@ -54,7 +54,7 @@ unknown_values() {
 }
 
 # Nothing is missing that the tables have to say of a machine, and the README
-# knows all of them.
+# knows all of them, and what is compiled only.
 machines_are_complete() {
 	local arch f
 	for arch in $ARCHES $MORE_ARCHES; do
@@ -65,6 +65,10 @@ machines_are_complete() {
 		grep -qF "| \`$arch\` |" README.md || { echo "$arch is not in README.md"; return 1; }
 		[ -n "$(arch_debian "$arch")" ] || says "no static shell for $arch" make ARCH="$arch" shell
 	done
+	for arch in $("$TOP/harness/compile.sh" list); do
+		grep -qE "\`$arch\`" README.md || { echo "$arch is not in README.md"; return 1; }
+	done
+	says "ARCH is one of: $("$TOP/harness/compile.sh" list | xargs)" "$TOP/harness/compile.sh" 6.1 vax
 }
 
 bad_sources() {
