@@ -10,6 +10,8 @@ arch_karch() {
 	x86_64) echo x86_64 ;;
 	mips*) echo mips ;;
 	s390x) echo s390 ;;
+	armhf) echo arm ;;
+	*) echo "$1" ;;
 	esac
 }
 
@@ -26,6 +28,7 @@ arch_cross() {
 	case $1 in
 	x86_64) [ "$(uname -m)" = x86_64 ] || echo x86_64-linux-gnu- ;;
 	mips64el*) echo mips64el-linux-gnuabi64- ;;
+	arm64) echo aarch64-linux-gnu- ;;
 	*) echo "$1-linux-gnu-" ;;
 	esac
 }
@@ -36,6 +39,7 @@ arch_image() {
 	x86_64) echo arch/x86/boot/bzImage ;;
 	mips*) echo vmlinux ;;
 	s390x) echo arch/s390/boot/bzImage ;;
+	*) echo "arch/$(arch_srcarch "$1")/boot/Image" ;;
 	esac
 }
 
@@ -59,6 +63,7 @@ arch_abis() {
 	x86_64) echo x86_64 i386 ;;
 	mips64el*) echo n64 n32 o32 ;;
 	mips) echo o32 ;;
+	arm64) echo arm64 armhf ;;
 	*) echo "$1" ;;
 	esac
 }
@@ -67,10 +72,19 @@ arch_abis() {
 arch_abi_cc() {
 	case $1-$2 in
 	x86_64-i386) echo i686-linux-gnu-gcc ;;
+	arm64-armhf) echo arm-linux-gnueabihf-gcc ;;
 	mips64el*-n64) echo "$(arch_cross "$1")gcc -mabi=64" ;;
 	mips64el*-n32) echo "$(arch_cross "$1")gcc -mabi=n32" ;;
 	mips64el*-o32) echo "$(arch_cross "$1")gcc -mabi=32" ;;
 	*) echo "$(arch_cross "$1")gcc" ;;
+	esac
+}
+
+# arch_abi_headers ARCH ABI: the architecture whose kernel headers are for it
+arch_abi_headers() {
+	case $1-$2 in
+	arm64-armhf) echo armhf ;;
+	*) echo "$1" ;;
 	esac
 }
 

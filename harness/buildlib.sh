@@ -109,6 +109,41 @@ make_kernel() (
 	mv -T "$new" "$kept" 2>/dev/null || [ -f "$kept/complete" ] || die "could not keep the kernel in $CACHE"
 )
 
+# touched_warnings REV FLAGS [OBJECT...]: compile the files that the series
+# touches, as they are at REV, and the objects that are named, with FLAGS for
+# make; print the warnings, without line numbers: those move with the lines
+# above.  What was compiled is left in $objects, below $obj.
+#
+# All revisions take their turn in one source worktree, build/BASE/src/step.
+touched_warnings() {
+	local rev=$1 flags=$2 src=$BUILD/$base/src/step f
+	shift 2
+	obj=$src/obj-$arch
+	kernel_source step "$rev"
+	{ configure "$src" && kmake "$src" prepare; } >"$SCRATCH/log" 2>&1 ||
+		{ tail -n 5 "$SCRATCH/log" >&2; die "could not prepare $rev for its warnings"; }
+
+	# One at a time: what a configuration leaves out (mm/nommu.c) has no object.
+	objects=("$@")
+	while read -r f; do
+		# of another architecture, or not there yet
+		case $f in
+		arch/*) [[ $f == arch/$(arch_srcarch "$arch")/* ]] || continue ;;
+		mm/hugetlb.c) grep -q '^CONFIG_HUGETLBFS=y' "$obj/.config" || continue ;;
+		mm/huge_memory.c | mm/khugepaged.c)
+			grep -q '^CONFIG_TRANSPARENT_HUGEPAGE=y' "$obj/.config" || continue ;;
+		esac
+		[ ! -e "$src/$f" ] || objects+=("${f%.c}.o")
+	done < <(kgit "$TREE" diff --name-only --diff-filter=AM baseline series -- '*.c' ':!tools' ':!samples')
+	rm -f "${objects[@]/#/$obj/}"
+	# shellcheck disable=SC2086 # flags are words
+	kmake "$src" $flags "${objects[@]}" >"$SCRATCH/raw" 2>&1 || {
+		grep -E -A3 'error:' "$SCRATCH/raw" >&2 || tail -n 5 "$SCRATCH/raw" >&2
+		die "$rev does not compile"
+	}
+	grep -E '(warning|error):' "$SCRATCH/raw" | sed -E -e "s%^(\.\./)*%%; s%^$src/%%" -e 's/:[0-9]+(:[0-9]+)?:/:/' | sort || :
+}
+
 # build_kernel NAME ID SOURCE...: the kernel of what ID stands for, in
 # build/BASE/ARCH/NAME; the path of its image is left in $image.  SOURCE is a
 # command that gets the source into build/BASE/src/NAME; it is called only if

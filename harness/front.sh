@@ -86,7 +86,7 @@ check-all)
 	all=()
 	for arch in $ARCHES ${FULL:+$MORE_ARCHES}; do all+=("6.1:$arch"); done
 	# the other machines are for the default base
-	[ -z "${FULL:-}" ] || all+=("5.10:x86_64")
+	[ -z "${FULL:-}" ] || all+=("6.1:compiled" "5.10:x86_64")
 	exec "$TOP/harness/check.sh" "${all[@]}" ;;
 tree)		exec "$TOP/harness/tree.sh" "$BASE" ;;
 export)		exec "$TOP/harness/export.sh" "$BASE" ;;

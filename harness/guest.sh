@@ -128,6 +128,17 @@ arch_table() {
 		extra+=(-global virtio-serial-ccw.ioeventfd=off)
 		elf="64be22"
 		;;
+	arm64)
+		qemu='qemu-system-aarch64'
+		machine=virt,gic-version=3
+		cpu=cortex-a57
+		host=aarch64
+		# memfd_secret() takes pages out of the kernel's own map
+		kargs="console=ttyAMA0 rodata=full"
+		virtio=device
+		extra=(-global virtio-mmio.ioeventfd=off)
+		elf="64le183 32le40"
+		;;
 	*)
 		die "--arch: no guest for '$1'; one of: $ARCHES $MORE_ARCHES"
 		;;

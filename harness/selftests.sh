@@ -33,17 +33,19 @@ scratch
 # The headers that "make headers_install" would install, in the build's own
 # directory: libc's know mlock2 on every kernel.
 headers() {
-	local obj=$BUILD/$base/$arch/headers-$headers_of id
+	local of obj id
+	of=$(arch_abi_headers "$arch" "$abi")
+	obj=$BUILD/$base/$of/headers-$headers_of
 	[ -d "$TREE/.git" ] || "$TOP/harness/tree.sh" "$base"
 	id=$(build_id "$headers_of")
-	lock "$base-$arch-headers-$headers_of"
+	lock "$base-$of-headers-$headers_of"
 	if [ "$(cat "$obj/id" 2>/dev/null)" != "$id" ]; then
 		kernel_source "$headers_of"
-		step HEADERS "$base $arch $headers_of"
+		step HEADERS "$base $of $headers_of"
 		rm -rf "$obj"
 		mkdir -p "$obj"
 		env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s -C "$BUILD/$base/src/$headers_of" O="$obj" \
-			ARCH="$(arch_karch "$arch")" -j"${JOBS:-$(nproc)}" headers >"$SCRATCH/headers" 2>&1 ||
+			ARCH="$(arch_karch "$of")" -j"${JOBS:-$(nproc)}" headers >"$SCRATCH/headers" 2>&1 ||
 			{ tail -n 5 "$SCRATCH/headers" >&2; die "could not make the headers of $headers_of$(disk_hint "$BUILD")"; }
 		printf '%s\n' "$id" >"$obj/id"
 	fi

@@ -14,27 +14,8 @@ check_arch "$arch"
 . "$TOP/harness/treelib.sh"
 . "$TOP/harness/archlib.sh"
 . "$TOP/harness/buildlib.sh"
-src=$BUILD/$base/src/step
-obj=$src/obj-$arch
 scratch
 lock "$base-$arch-step"
-kernel_source step "$commit"
-{ configure "$src" && kmake "$src" prepare; } >"$SCRATCH/log" 2>&1 ||
-	{ tail -n 5 "$SCRATCH/log" >&2; die "could not prepare $commit for its warnings"; }
-
-# One at a time: what a configuration leaves out (mm/nommu.c) has no object.
-mapfile -t sources < <(kgit "$TREE" diff --name-only --diff-filter=AM baseline series -- '*.c' ':!tools' ':!samples')
-objects=()
-for f in "${sources[@]}"; do
-	# of another architecture, or not there yet
-	case $f in arch/*) [[ $f == arch/$(arch_srcarch "$arch")/* ]] || continue ;; esac
-	[ ! -e "$src/$f" ] || objects+=("${f%.c}.o")
-done
-rm -f "${objects[@]/#/$obj/}"
-kmake "$src" W=1 C=2 "${objects[@]}" >"$SCRATCH/raw" 2>&1 || {
-	grep -E -A3 'error:' "$SCRATCH/raw" >&2 || tail -n 5 "$SCRATCH/raw" >&2
-	die "$commit does not compile"
-}
+touched_warnings "$commit" "W=1 C=2"
 # objects with other flags must not be what a build finds
 rm -f "${objects[@]/#/$obj/}"
-grep -E '(warning|error):' "$SCRATCH/raw" | sed -E -e "s%^(\.\./)*%%; s%^$src/%%" -e 's/:[0-9]+(:[0-9]+)?:/:/' | sort || :

@@ -42,7 +42,8 @@ says() {
 
 unknown_values() {
 	says "BASE is one of: " make BASE=2.6 tree
-	says "ARCH is one of: " make ARCH=vax kernel
+	says "ARCH is one of: $ARCHES $MORE_ARCHES" make ARCH=vax kernel
+	says "ARCH is one of: $ARCHES $MORE_ARCHES" make ARCH=arm check
 	says "KERNEL is one of: stock baseline series" make KERNEL=linus kernel
 	says "such as 512M or 2G" make MEM=lots guest RUN=true
 	says "1 to 64" make SMP=0 guest RUN=true
@@ -50,6 +51,24 @@ unknown_values() {
 	says "RUN is empty" make guest
 	says "unmatched quote" make guest RUN="echo 'a"
 	says "REVISION is a revision" make tree REVISION=newest
+}
+
+# Nothing is missing that the tables have to say of a machine, and the README
+# knows all of them, and what is compiled only.
+machines_are_complete() {
+	local arch f
+	for arch in $ARCHES $MORE_ARCHES; do
+		while read -r f; do
+			[ -r "$f" ] || { echo "$arch: $f is missing"; return 1; }
+		done < <(arch_fragments "$arch")
+		says "--image is missing" "$TOP/harness/guest.sh" --arch "$arch"
+		grep -qF "| \`$arch\` |" README.md || { echo "$arch is not in README.md"; return 1; }
+		[ -n "$(arch_debian "$arch")" ] || says "no static shell for $arch" make ARCH="$arch" shell
+	done
+	for arch in $("$TOP/harness/compile.sh" list); do
+		grep -qE "\`$arch\`" README.md || { echo "$arch is not in README.md"; return 1; }
+	done
+	says "ARCH is one of: $("$TOP/harness/compile.sh" list | xargs)" "$TOP/harness/compile.sh" 6.1 vax
 }
 
 bad_sources() {
@@ -199,6 +218,7 @@ interrupted() {
 checks_of_the_harness() {
 	t "shell scripts: shellcheck" bash -c 'git ls-files -co --exclude-standard "*.sh" .ci/run | xargs shellcheck'
 	t "wrong values of variables: one line each" unknown_values
+	t "every machine is in the tables and the README" machines_are_complete
 	t "no network and a cold cache: one line" no_network
 	t "a full disk: one line" full_disk
 	t "KSRC: missing, damaged, another version" bad_sources
