@@ -123,9 +123,13 @@ run() {
 	if [ $# -gt 0 ]; then
 		programs=("${@/#/$bin/}")
 	else
-		# what has no tests in it, such as a benchmark, is built only
+		# what has no tests in it, such as a benchmark, is built only; so is
+		# what another base's series has
 		mapfile -t programs < <(grep -l 'kselftest_harness\.h' "$TOP"/tools/testing/selftests/vm/*.c |
-			while read -r f; do echo "$bin/$(basename "$f" .c)"; done)
+			while read -r f; do
+				! grep -qxE "[[:space:]]+tools/testing/selftests/vm/${f##*/}" "$TOP/patches/linux-$base/series" ||
+					echo "$bin/$(basename "$f" .c)"
+			done)
 	fi
 	step RUN "$base $arch $kernel: ${#programs[@]} programs, $abi"
 	status=0

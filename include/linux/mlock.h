@@ -83,6 +83,22 @@ static inline bool lock_is_onfault(vm_flags_t flags)
 }
 
 /**
+ * lock_keeps_holes - do missing pages have to stay missing?
+ * @flags: flags of a VMA
+ *
+ * For what fills a mapping of its own accord, as khugepaged does.  What it
+ * brought into a mapping that is locked on fault would be locked although
+ * nobody has used it.  Not for what the program itself asks for
+ * (MADV_POPULATE_READ, MADV_COLLAPSE and the like): that is a use.
+ *
+ * Return: whether pages may come only when they are used.
+ */
+static inline bool lock_keeps_holes(vm_flags_t flags)
+{
+	return lock_is_onfault(flags);
+}
+
+/**
  * lock_changes_pages - do present pages change when flags change?
  * @oldflags: flags of the VMA before
  * @newflags: flags of the VMA after
