@@ -607,8 +607,7 @@ static const struct variant {
 	{ "mlockall_stack", "kept", mlockall_stack },
 	{ "already_swapped", "limit", already_swapped },
 	{ "fork_childs_copy", "limit", fork_childs_copy },
-	/* "kept", once khugepaged knows of locks */
-	{ "D4_shmem_thp", "open", shmem_thp },
+	{ "D4_shmem_thp", "kept", shmem_thp },
 };
 #define NR_VARIANTS	(sizeof(variants) / sizeof(variants[0]))
 
