@@ -325,6 +325,14 @@ TEST_F_TIMEOUT(shmem, D4_race, 120)
 		for (spin = rand_r(&seed) % 300; spin > 0; spin--)
 			sched_yield();
 		ASSERT_EQ(0, lock(&self->h.r, self->h.size, variant->by));
+		/*
+		 * What khugepaged unmapped before the lock, a processor may
+		 * still read without a fault: its TLB is flushed later, for
+		 * many pages at once.  mprotect() waits for that.
+		 */
+		ASSERT_EQ(0, mprotect(self->h.r.addr, self->h.size, PROT_READ));
+		ASSERT_EQ(0, mprotect(self->h.r.addr, self->h.size,
+				      PROT_READ | PROT_WRITE));
 		touch_read(self->h.r.addr, self->h.size);
 		ASSERT_EQ(self->h.pages, pages_present(self->h.r.addr, self->h.size));
 		held += !is_huge(self->h.r.addr);
