@@ -44,8 +44,9 @@ from_ksrc() {
 		scratch
 		tar -tf "$src" >"$SCRATCH/names" 2>/dev/null ||
 			die "KSRC='$KSRC' is no tarball, or a damaged one"
-		name=$(grep -m1 -xE '(\./)?([^/]+/)?Makefile' "$SCRATCH/names") ||
-			die "KSRC='$KSRC' holds no kernel source tree"
+		# the one on top is the shortest; mm/Makefile may come first
+		name=$(grep -xE '(\./)?([^/]+/)?Makefile' "$SCRATCH/names" | awk '{ print length, $0 }' | sort -n | sed -n '1s/^[0-9]* //p') || :
+		[ -n "$name" ] || die "KSRC='$KSRC' holds no kernel source tree"
 		version=$(tar -xOf "$src" "$name" | awk '/^(VERSION|PATCHLEVEL) =/ { printf "%s%s", s, $3; s = "." }')
 	fi
 	[ "$version" = "$base" ] || die "KSRC='$KSRC' is Linux ${version:-of no known version}, not $base"
