@@ -152,21 +152,39 @@ build_id() {
 		grep -vE $'\t(Documentation|samples|LICENSES|tools/testing|tools/perf)/|\t(MAINTAINERS|CREDITS|COPYING|README)$' | sha
 }
 
-# kernel_source NAME [REV]: check REV, or the tag NAME, out in
-# build/BASE/src/NAME, for building.
+# kernel_source NAME [REV [SEED]]: check REV, or the tag NAME, out in
+# build/BASE/src/NAME, for building.  A source that is new is copied from SEED's,
+# with what is built there, if it has been: then make builds only what differs.
 kernel_source() (
-	rev=${2:-$1} src=$BUILD/$base/src/$1
+	rev=${2:-$1} seed=${3:-} src=$BUILD/$base/src/$1
 	lock "$base-src-$1" # the architectures share the source
 	mkdir -p "$BUILD/$base/src"
 	if [ ! -e "$src/.git" ] || ! kgit "$src" rev-parse HEAD >/dev/null 2>&1; then
 		need_space "$BUILD" 2000 "the source of Linux $base $1"
 		rm -rf "$src"
 		kgit "$TREE" worktree prune
-		step CHECKOUT "$base $1"
-		kgit "$TREE" worktree add -q -f --detach "$src" "$rev" >/dev/null 2>&1 ||
-			die "could not check out $1$(disk_hint "$BUILD")"
+		if [ -n "$seed" ] && [ -e "$BUILD/$base/src/$seed/obj-${arch:-}${suffix:-}/vmlinux" ]; then
+			copy_source "$BUILD/$base/src/$seed" "$src" "obj-$arch${suffix:-}"
+		else
+			step CHECKOUT "$base $1"
+			kgit "$TREE" worktree add -q -f --detach "$src" "$rev" >/dev/null 2>&1
+		fi || die "could not check out $1$(disk_hint "$BUILD")"
 	fi
 	kgit "$src" checkout -q -f --detach "$(kgit "$TREE" rev-parse "$rev^{commit}")"
 )
+
+# copy_source FROM TO OBJ: a worktree with one of its object directories.  Times
+# are kept, so that make finds built what is built; git must not mind that
+# inodes are others.
+copy_source() {
+	local from=$1 to=$2
+	lock "$base-src-${from##*/}"
+	step COPY "$base ${from##*/} to ${to##*/}"
+	kgit "$TREE" worktree add -q -f --no-checkout --detach "$to" "$(kgit "$from" rev-parse HEAD)" >/dev/null 2>&1 &&
+		find "$from" -mindepth 1 -maxdepth 1 ! -name .git ! -name 'obj-*' -exec cp -a -t "$to" {} + &&
+		cp -a "$from/$3" "$to/" &&
+		cp "$(kgit "$from" rev-parse --absolute-git-dir)/index" "$(kgit "$to" rev-parse --absolute-git-dir)/index" &&
+		kgit "$to" -c core.checkStat=minimal -c core.trustctime=false update-index -q --refresh
+}
 
 tree_source() { awk '$1 == "source" { print $3; exit }' "$STATE.new" "$STATE" 2>/dev/null; }
