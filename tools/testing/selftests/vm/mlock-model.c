@@ -117,7 +117,7 @@ static long compound_pages;
 static struct report {
 	int ran;			/* calls that were compared */
 	int failed_at;			/* -1: none */
-	long tolerated[16];
+	long tolerated[4];	/* at least as many as differences[] */
 	char text[512];
 } *report;
 
@@ -1084,53 +1084,15 @@ static bool look(struct seen *seen)
 }
 
 /*
- * Where kernels are known to differ from the promise, and how: each looks at a
- * call, at what was before it and at how it ended, and makes of the model what
- * such a kernel does.  Only those are tolerated of which a probe shows that the
- * running kernel has them, and the output says how often.
+ * Where kernels are known to differ from the promise.  Only those differences are
+ * tolerated of which a probe shows that the running kernel has them, and the
+ * output says how often.
  */
 
-static bool d9_adapt(const struct op *op, const struct model *before,
-		     const struct outcome *got, struct model *m, struct outcome *want)
+static char *probe_memory(int pages)
 {
-	const int *v = op->v;
-
-	if ((op->type != OP_MMAP && op->type != OP_REMAP) || want->err || got->err != -EAGAIN ||
-	    !locked_in(before, v[0], v[1]) ||
-	    !over_limit(before, model_locked(before) + v[1] * base_pages(v[0])))
-		return false;
-	*m = *before;
-	want->err = -EAGAIN;
-	return true;
-}
-
-static bool d11_adapt(const struct op *op, const struct model *before,
-		      const struct outcome *got, struct model *m, struct outcome *want)
-{
-	if ((op->type != OP_LOCK && op->type != OP_UNLOCK) || !op->v[5] ||
-	    want->err != -EINVAL)
-		return false;
-	*m = *before;
-	want->err = op->type == OP_LOCK && over_limit(before, model_locked(before)) ?
-		-ENOMEM : 0;
-	return got->err == want->err;
-}
-
-static bool d15_adapt(const struct op *op, const struct model *before,
-		      const struct outcome *got, struct model *m, struct outcome *want)
-{
-	const int *v = op->v;
-
-	/* those that fail before anything is unmapped are right */
-	if (op->type != OP_MREMAP || !want->err || got->err != want->err ||
-	    !(v[3] & MREMAP_FIXED) || !(v[3] & MREMAP_MAYMOVE) || !v[2] ||
-	    (v[0] + v[1] > v[4] && v[4] + v[2] > v[0]))
-		return false;
-	*m = *before;
-	model_unmap(m, v[4], v[2]);
-	if (v[1] > v[2])
-		model_unmap(m, v[0] + v[2], v[1] - v[2]);
-	return true;
+	return mmap(NULL, pages * page_size(), PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
 /*
@@ -1143,48 +1105,6 @@ static bool d15_adapt(const struct op *op, const struct model *before,
  *
  * Seen in the flags only: may_have_lost() is where that is let pass.
  */
-static bool batch_adapt(const struct op *op, const struct model *before,
-			const struct outcome *got, struct model *m,
-			struct outcome *want)
-{
-	return false;
-}
-
-/* Probes run in a process of their own, without privilege to exceed a limit */
-
-static char *probe_memory(int pages)
-{
-	return mmap(NULL, pages * page_size(), PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-}
-
-static bool d9_probe(void)
-{
-	char *p = probe_memory(1);
-
-	return !set_memlock(page_size()) || !set_cap(false) ||
-		sys_mlock(p, page_size()) ||
-		mmap(p, page_size(), PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS |
-		     MAP_FIXED | MAP_LOCKED, -1, 0) == MAP_FAILED;
-}
-
-static bool d11_probe(void)
-{
-	return !sys_munlock(probe_memory(1), SIZE_MAX);
-}
-
-static bool d15_probe(void)
-{
-	char *p = probe_memory(4);
-
-	*p = 1;
-	munmap(p + page_size(), page_size());
-	/* across a hole */
-	syscall(__NR_mremap, p, 2 * page_size(), 2 * page_size(),
-		(long)(MREMAP_MAYMOVE | MREMAP_FIXED), p + 2 * page_size());
-	return msync(p + 2 * page_size(), page_size(), MS_ASYNC);
-}
-
 static bool batch_probe(void)
 {
 	char *p = mmap(NULL, page_size(), PROT_READ | PROT_WRITE,
@@ -1200,20 +1120,19 @@ static bool batch_probe(void)
 	return !page_has_kflag(p, KPF_MLOCKED);
 }
 
-#define DIFFERENCE(d, why)	{ #d, why, d##_adapt, d##_probe, false }
+enum { BATCH };
 
 static struct difference {
 	const char *name, *reason;
-	bool (*adapt)(const struct op *op, const struct model *before,
-		      const struct outcome *got, struct model *m,
-		      struct outcome *want);
+	/* in a process of its own */
 	bool (*probe)(void);
 	bool tolerated;
 } differences[] = {
-	DIFFERENCE(d9, "mmap(MAP_FIXED), remap_file_pages: the limit counts what is replaced"),
-	DIFFERENCE(d11, "mlock, mlock2, munlock: a length that wraps is 0"),
-	DIFFERENCE(d15, "mremap(MREMAP_FIXED) that fails has unmapped its destination"),
-	DIFFERENCE(batch, "a page that one call unmaps and maps again is not mlocked until reclaim sees it"),
+	[BATCH] = {
+		"batch",
+		"a page that one call unmaps and maps again is not mlocked until reclaim sees it",
+		batch_probe,
+	},
 };
 
 /* Numbers of pages */
@@ -1249,20 +1168,13 @@ static void about_to_replace(const struct model *m, const struct op *op)
 
 static bool may_have_lost(uint64_t pfn)
 {
-	size_t i;
-
 	if (has_pfn(&lost, pfn))
 		return true;
-	if (!has_pfn(&replaced, pfn) || lost.n == PAGES)
+	if (!differences[BATCH].tolerated || !has_pfn(&replaced, pfn) || lost.n == PAGES)
 		return false;
-	for (i = 0; i < ARRAY_SIZE(differences); i++) {
-		if (!differences[i].tolerated || differences[i].adapt != batch_adapt)
-			continue;
-		report->tolerated[i]++;
-		lost.pfn[lost.n++] = pfn;
-		return true;
-	}
-	return false;
+	report->tolerated[BATCH]++;
+	lost.pfn[lost.n++] = pfn;
+	return true;
 }
 
 /* It has no flag to miss any more once no locked mapping has it */
@@ -1369,8 +1281,7 @@ static bool choose_differences(char *list)
  * One sequence
  */
 
-static bool outcomes_match(const struct op *op, const struct outcome *want,
-			   const struct outcome *got)
+static bool outcomes_match(const struct outcome *want, const struct outcome *got)
 {
 	if (got->err == WRONG && *model_complaint)
 		return false;
@@ -1380,40 +1291,6 @@ static bool outcomes_match(const struct op *op, const struct outcome *want,
 	if (want->done != got->done)
 		return complain("stopped at page %ld, not %ld", got->done, want->done);
 	return true;
-}
-
-static bool all_match(const struct op *op, const struct model *m,
-		      const struct model *before, const struct seen *seen,
-		      const struct outcome *want, const struct outcome *got)
-{
-	return outcomes_match(op, want, got) && model_matches(m, before, seen);
-}
-
-static bool compare(const struct op *op, struct model *m, const struct model *before,
-		    struct seen *seen, struct outcome *want, const struct outcome *got)
-{
-	static char first[sizeof(model_complaint)];
-	size_t i;
-
-	if (all_match(op, m, before, seen, want, got))
-		return flags_match(seen);
-	memcpy(first, model_complaint, sizeof(first));
-	for (i = 0; i < ARRAY_SIZE(differences); i++) {
-		static struct model other;
-		struct outcome other_want = *want;
-
-		if (!differences[i].tolerated)
-			continue;
-		other = *m;
-		if (differences[i].adapt(op, before, got, &other, &other_want) &&
-		    all_match(op, &other, before, seen, &other_want, got)) {
-			*m = other;
-			report->tolerated[i]++;
-			return flags_match(seen);
-		}
-	}
-	memcpy(model_complaint, first, sizeof(first));
-	return false;
 }
 
 static bool one_call(struct model *m, const struct op *given)
@@ -1442,7 +1319,8 @@ static bool one_call(struct model *m, const struct op *given)
 		dprintf(1, "#\t= %d, %ld pages\n", got.err, got.done);
 	}
 	report->ran++;
-	if (!look(&seen) || !compare(&op, m, &before, &seen, &want, &got)) {
+	if (!look(&seen) || !outcomes_match(&want, &got) ||
+	    !model_matches(m, &before, &seen) || !flags_match(&seen)) {
 		int n = snprintf(report->text, sizeof(report->text), "%s: %s",
 				 op_names[op.type].name, model_complaint);
 		int i;
