@@ -14,17 +14,22 @@ copy_clone() {
 	git -C "$COPY" -c user.name=t -c user.email=t@localhost commit -qm copy
 }
 
-# mini_source BASE: the files of stock that the rules and patches touch.
-mini_source() {
-	local tree=$BUILD/$1/tree
-	[ ! -d "$MINI-$1" ] || return 0
-	"$TOP/harness/tree.sh" "$1"
-	mkdir -p "$MINI-$1.new"
+# touched_files BASE: the files of stock that the rules and patches touch, and
+# what a source tree is told by.
+touched_files() {
+	"$TOP/harness/tree.sh" "$1" >&2
 	{
-		kgit "$tree" diff --name-only --diff-filter=MD stock baseline
-		kgit "$tree" diff --name-only --diff-filter=MD baseline series
+		kgit "$BUILD/$1/tree" diff --name-only --diff-filter=MD stock baseline
+		kgit "$BUILD/$1/tree" diff --name-only --diff-filter=MD baseline series
 		printf '%s\n' Makefile .gitignore
-	} | sort -u | (cd "$tree" && xargs git archive stock --) | tar -x -C "$MINI-$1.new"
+	} | sort -u
+}
+
+# mini_source BASE: these files.
+mini_source() {
+	[ ! -d "$MINI-$1" ] || return 0
+	mkdir -p "$MINI-$1.new"
+	touched_files "$1" | (cd "$BUILD/$1/tree" && xargs git archive stock --) | tar -x -C "$MINI-$1.new"
 	mv "$MINI-$1.new" "$MINI-$1"
 }
 
