@@ -35,6 +35,8 @@ oldest_revision() {
 	[ -n "$oldest" ] || skip "the mirror does not answer"
 	git clone -q "$COPY" "$SCRATCH/clone"
 	(cd "$SCRATCH/clone" && REVISION=$oldest make tree BASE="$base" && make export BASE="$base")
+	[ ! -d "$TOP/patches/linux-$base-fixes" ] || (cd "$SCRATCH/clone" &&
+		REVISION=$oldest make tree BASE="$base" PART=fixes && make export BASE="$base" PART=fixes)
 	git -C "$SCRATCH/clone" status --porcelain | tee "$SCRATCH/oldest"
 	[ -z "$(cat "$SCRATCH/oldest")" ]
 	rm -rf "$SCRATCH/clone"
@@ -44,7 +46,7 @@ apt_list_revisions() { "$TOP/harness/source.sh" "$base" offered; }
 
 style() { "$TOP/harness/style.sh" "$base"; }
 
-no_review_tags() { ! grep -nE '^(Acked|Reviewed|Tested|Fixes)[a-z-]*: ' "$TOP"/patches/linux-"$base"/*; }
+no_review_tags() { ! grep -nE '^(Acked|Reviewed|Tested|Fixes)[a-z-]*: ' "$TOP"/patches/linux-"$base"*/*; }
 
 # Every architecture and ABI; and it sees it where commit 7 is missing.
 same_numbers() {
