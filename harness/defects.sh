@@ -45,8 +45,8 @@ mapfile -t programs < <(
 	# a variant is not in the test's line; rather a program too many
 	grep -lE "^TEST.*($(sed -E 's/[(]kinds[^)]*[)][.][*]//' <<<"$tests"))" ./*.c | sed 's,^[.]/,,; s,[.]c$,,')
 # the same programs on both; two calls at a time keep their results apart
-stock=$(HEADERS=series AS=stock-beside-$kernel "$TOP/harness/selftests.sh" run "$base" x86_64 stock x86_64 "${programs[@]}")
-[ -n "$ours" ] || ours=$(HEADERS=series "$TOP/harness/selftests.sh" run "$base" x86_64 "$kernel" x86_64 "${programs[@]}")
+stock=$(HEADERS=$kernel AS=stock-beside-$kernel "$TOP/harness/selftests.sh" run "$base" x86_64 stock x86_64 "${programs[@]}")
+[ -n "$ours" ] || ours=$("$TOP/harness/selftests.sh" run "$base" x86_64 "$kernel" x86_64 "${programs[@]}")
 
 # count RESULTS REGEX: how many failed, passed, skipped, are not applicable
 count() {

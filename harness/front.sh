@@ -71,9 +71,8 @@ help)
 	  ARCH=$ARCH       ${ARCHES// /, },
 	                    ${MORE_ARCHES// /, }
 	  KERNEL=$KERNEL     ${KERNELS// /, }, ${MORE_KERNELS// /, }
-	  PART=all ONTO=baseline, of tree, export, series and defects; or
-	                   PART=fixes ONTO=stock: the fixes of Linux's own version
-	                   by themselves, for the kernel that Debian ships
+	  PART=$PART          all (ONTO=baseline), or fixes (ONTO=stock): of tree, export,
+	                    series and defects, the fixes of Linux's own version alone
 	  MEM=$MEM SMP=$SMP TIMEOUT=$TIMEOUT (seconds) are the guest's
 	  KSRC=PATH         a kernel source tree or tarball to use in place of Debian's
 	  REVISION=$BASE.N-M  a certain revision of Debian's package
