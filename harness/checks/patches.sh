@@ -35,8 +35,6 @@ oldest_revision() {
 	[ -n "$oldest" ] || skip "the mirror does not answer"
 	git clone -q "$COPY" "$SCRATCH/clone"
 	(cd "$SCRATCH/clone" && REVISION=$oldest make tree BASE="$base" && make export BASE="$base")
-	[ ! -d "$TOP/patches/linux-$base-fixes" ] || (cd "$SCRATCH/clone" &&
-		REVISION=$oldest make tree BASE="$base" PART=fixes && make export BASE="$base" PART=fixes)
 	git -C "$SCRATCH/clone" status --porcelain | tee "$SCRATCH/oldest"
 	[ -z "$(cat "$SCRATCH/oldest")" ]
 	rm -rf "$SCRATCH/clone"
