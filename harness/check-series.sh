@@ -222,7 +222,7 @@ plain_linux() {
 	git -C "$clone" init -q # the mailer is who git says, there as here
 	git -C "$clone" config user.name "$(git config user.name || echo A Mailer)"
 	git -C "$clone" config user.email "$(git config user.email || echo mailer@localhost)"
-	REVISION=$revision "$clone/harness/series.sh" "$base" "$SCRATCH/mails" 2>&3 3>&-
+	REVISION=$revision "$clone/harness/series.sh" "$base" all "$SCRATCH/mails" 2>&3 3>&-
 	tree=$clone/build/$base/tree
 	# what is taken out and comes back the same does not differ in the end
 	{

@@ -56,7 +56,7 @@ apt_list_revisions() { "$TOP/harness/source.sh" "$base" offered; }
 
 style() { "$TOP/harness/style.sh" "$base"; }
 
-no_review_tags() { ! grep -nE '^(Acked|Reviewed|Tested|Fixes)[a-z-]*: ' "$TOP"/patches/linux-"$base"/*; }
+no_review_tags() { ! grep -nE '^(Acked|Reviewed|Tested|Fixes)[a-z-]*: ' "$TOP"/patches/linux-"$base"*/*; }
 
 # Every architecture and ABI; and it sees it where commit 7 is missing.
 same_numbers() {
