@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# check.sh BASE:ARCH... [BASE:compiled] [BASE:fixes]: the tests, on these
-# machines, for what no machine boots, and for the fixes on stock.  Each prints a line, what it is about, and what went
-# wrong if it failed; the last line counts.
+# check.sh BASE:ARCH... [BASE:compiled] [BASE:fixes] [BASE:style]: the tests, on
+# these machines, for what no machine boots, for the fixes on stock, and
+# checkpatch, which takes minutes.  Each prints a line, what it is about, and
+# what went wrong if it failed; the last line counts.
 #
 # The tests of the harness work on a copy of this clone and on a tree of the
 # few kernel files that the patches touch, which is enough to make, edit,
@@ -38,14 +39,11 @@ job() {
 
 jobs=()
 for pair; do
-	if [ "${pair#*:}" = compiled ]; then
-		jobs+=("compiler $pair")
-		continue
-	fi
-	if [ "${pair#*:}" = fixes ]; then
-		jobs+=("fixes $pair")
-		continue
-	fi
+	case $pair in
+	*:compiled | *:fixes | *:style)
+		jobs+=("${pair#*:} $pair")
+		continue ;;
+	esac
 	# a machine that is not to be had is a failure of its own
 	if ! "$TOP/harness/deps.sh" "${pair##*:}"; then
 		failed=$((failed + 1))

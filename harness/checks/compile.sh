@@ -3,7 +3,7 @@
 #
 # Architectures that no machine here boots: what the series touches compiles.
 
-checks_of_the_compiler() {
+checks_of_the_compiled() {
 	local name
 	for name in $("$TOP/harness/compile.sh" list); do
 		t "$base $name: what the series touches compiles, not booted" "$TOP/harness/compile.sh" "$base" "$name"

@@ -79,7 +79,6 @@ checks_of_the_patches() {
 	t "$base: stock and series: the same numbers and flags everywhere" same_numbers
 	t "$base: no line pasted from stock" own_lines
 	t "$base: export changes nothing" unchanged_by_export
-	t "$base: checkpatch --strict" style
 	t "$base: kernel-doc" kernel_doc
 	t "$base: no review tags, no Fixes" no_review_tags
 }

@@ -152,13 +152,6 @@ own_lines() {
 
 planted_faults() { "$TOP/harness/faults.sh" "$base" "$arch"; }
 
-# The fixes by themselves, on Linux's own version.
-defects_fixed_on_stock() { "$TOP/harness/defects.sh" "$base" fixes | tee "$SCRATCH/defects"; }
-checks_of_the_fixes() {
-	t "$base x86_64: the defects of stock: there, and not with the fixes alone" defects_fixed_on_stock
-	cat "$SCRATCH/defects" 2>/dev/null || :
-}
-
 checks_of_the_selftests() {
 	local abi
 	for abi in $(arch_abis "$arch"); do

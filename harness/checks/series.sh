@@ -75,6 +75,7 @@ mails_are_mails() {
 
 # The patch that no commit is, as the others are checked.
 removal_style() {
+	mailer "$TOP/harness/series.sh" "$base" all "$SCRATCH/all"
 	cd "$BUILD/$base/tree" || exit 1
 	# the line that says who wrote it is as long as it is
 	awk 'text && /^From: / { next } /^$/ { text = 1 } { print }' "$SCRATCH"/all/0001-* >"$SCRATCH/0001.patch"
@@ -131,21 +132,29 @@ fixes_unchanged_by_export() {
 	find "$TOP/patches/linux-$base-fixes" "$TOP/include" "$TOP/tools" -type f | sort | xargs sha256sum | diff "$SCRATCH/before" -
 }
 
-checks_of_the_fixes_alone() {
+has_fixes() { [ -d "$TOP/patches/linux-$base-fixes" ]; }
+# The fixes by themselves, on Linux's own version.
+defects_fixed_on_stock() { "$TOP/harness/defects.sh" "$base" fixes | tee "$SCRATCH/defects"; }
+checks_of_the_fixes() {
 	t "$base: fixes: a letter and all patches" series_is_written fixes
 	t "$base: fixes: the letter knows all of them; they take no name of stock's" letter_has_all_fixes
 	t "$base: fixes: as mails: headers, widths, one Signed-off-by, no review tags" mails_are_mails fixes
-	t "$base: fixes: checkpatch --strict" fixes_style
 	t "$base: fixes: git am on stock gives the tag's tree" applies_to_stock fixes
 	t "$base: fixes: export changes nothing" fixes_unchanged_by_export
+	t "$base x86_64: the defects of stock: there, and not with the fixes alone" defects_fixed_on_stock
+	cat "$SCRATCH/defects" 2>/dev/null || :
+}
+
+checks_of_the_style() {
+	t "$base: checkpatch --strict" style
+	t "$base: series: checkpatch --strict of the patch that takes Linux's own out" removal_style
+	! has_fixes || t "$base: fixes: checkpatch --strict" fixes_style
 }
 
 checks_of_the_series() {
 	t "$base: series: without a name for Signed-off-by: one line" no_mailer all
 	t "$base: series: a letter and all patches" series_is_written all
 	t "$base: series: as mails: headers, widths, one Signed-off-by, no review tags" mails_are_mails all
-	t "$base: series: checkpatch --strict of the patch that takes Linux's own out" removal_style
 	t "$base: series: figures are those of make bench, or none" figures_are_measured
 	t "$base: series: git am on stock gives the tag's tree" applies_to_stock all
-	[ ! -d "$TOP/patches/linux-$base-fixes" ] || checks_of_the_fixes_alone
 }
