@@ -15,7 +15,7 @@ tags_are_there() {
 traces='mlock2|LOCK_?ON_?FAULT|_ONFAULT|LOCKED\[ONFAULT\]|VM_LOCKED_CLEAR_MASK|on-fault-limit|mlock-random-test|deferred memory locking'
 baseline_is_clean() {
 	local tree=$BUILD/$base/tree
-	! kgit "$tree" grep -IiE "$traces" baseline -- . | grep -viE 'block_on_fault'
+	! kgit "$tree" grep -IiP "$traces" baseline -- . | grep -viE 'block_on_fault'
 }
 
 exported_files() { cd "$TOP" && { find patches -type f; all_series_files "patches/linux-$base/series"; } | sort | xargs sha256sum; }
