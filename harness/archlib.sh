@@ -18,7 +18,7 @@ arch_karch() {
 # arch_srcarch ARCH: its directory in arch/
 arch_srcarch() {
 	case $1 in
-	x86_64) echo x86 ;;
+	x86_64 | i386) echo x86 ;;
 	*) arch_karch "$1" ;;
 	esac
 }
@@ -28,7 +28,9 @@ arch_cross() {
 	case $1 in
 	x86_64) [ "$(uname -m)" = x86_64 ] || echo x86_64-linux-gnu- ;;
 	mips64el*) echo mips64el-linux-gnuabi64- ;;
+	i386) echo i686-linux-gnu- ;;
 	arm64) echo aarch64-linux-gnu- ;;
+	armhf) echo arm-linux-gnueabihf- ;;
 	*) echo "$1-linux-gnu-" ;;
 	esac
 }
@@ -36,7 +38,7 @@ arch_cross() {
 # arch_image ARCH: what is booted, below the object directory
 arch_image() {
 	case $1 in
-	x86_64) echo arch/x86/boot/bzImage ;;
+	x86_64 | i386) echo arch/x86/boot/bzImage ;;
 	mips*) echo vmlinux ;;
 	s390x) echo arch/s390/boot/bzImage ;;
 	*) echo "arch/$(arch_srcarch "$1")/boot/Image" ;;
@@ -53,6 +55,7 @@ arch_fragments() {
 	esac
 	case $1 in
 	mips64el-16k) echo "$dir/lockonfault-mips64el.config" ;;
+	i386) echo "$dir/lockonfault-x86_64.config" ;;
 	esac
 	echo "$dir/lockonfault-$1.config"
 }
@@ -71,8 +74,7 @@ arch_abis() {
 # arch_abi_cc ARCH ABI: the compiler of an ABI
 arch_abi_cc() {
 	case $1-$2 in
-	x86_64-i386) echo i686-linux-gnu-gcc ;;
-	arm64-armhf) echo arm-linux-gnueabihf-gcc ;;
+	x86_64-i386 | arm64-armhf) echo "$(arch_cross "$2")gcc" ;;
 	mips64el*-n64) echo "$(arch_cross "$1")gcc -mabi=64" ;;
 	mips64el*-n32) echo "$(arch_cross "$1")gcc -mabi=n32" ;;
 	mips64el*-o32) echo "$(arch_cross "$1")gcc -mabi=32" ;;

@@ -72,7 +72,7 @@ arch_table() {
 	cpus=64
 	clock=none
 	case $1 in
-	x86_64)
+	x86_64 | i386)
 		qemu='qemu-system-x86_64'
 		# qboot leaves nothing on the serial port; timers and interrupt
 		# controllers of a PC, because there is no ACPI and maybe no KVM
@@ -93,6 +93,10 @@ arch_table() {
 		virtio=device
 		extra=(-global virtio-mmio.ioeventfd=off)
 		elf="64le62 32le3 32le62"
+		if [ "$1" = i386 ]; then
+			cpus=8
+			elf="32le3"
+		fi
 		;;
 	mips*)
 		machine=malta
