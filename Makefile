@@ -5,6 +5,7 @@
 BASE	?= 6.1
 ARCH	?= x86_64
 KERNEL	?= series
+PART	?= all
 MEM	?= 2G
 SMP	?= 2
 TIMEOUT	?= 600
@@ -14,7 +15,7 @@ TIMEOUT	?= 600
 override RUN := $(value RUN)
 override BENCH := $(value BENCH)
 override FAULTS := $(value FAULTS)
-export BASE ARCH KERNEL RUN BENCH MEM SMP TIMEOUT KSRC REVISION FULL OPS SEED FAULTS PROGRAMS
+export BASE ARCH KERNEL PART ONTO RUN BENCH MEM SMP TIMEOUT KSRC REVISION FULL OPS SEED FAULTS PROGRAMS
 
 TARGETS	:= run check check-all check-debug check-mutants check-series defects soak bench bench-native \
 	   tree export series kernel guest shell clean

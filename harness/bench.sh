@@ -98,7 +98,7 @@ scripts() {
 	[ "$arch" = "$(uname -m)" ] || return 0
 	rm -rf "$dir/kernbench"
 	mkdir "$dir/kernbench"
-	for f in harness/*.c examples/*.c tools/testing/selftests/vm/mlock-*.c; do
+	for f in harness/*.c examples/*.c tools/testing/selftests/vm/mlock-{bench,cost}.c; do
 		gcc -w -E -P -o "$dir/kernbench/$(basename "$f" .c).i" "$TOP/$f" || die "could not preprocess $f"
 	done
 	cat >"$dir/make" <<-'END'

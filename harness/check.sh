@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# check.sh BASE:ARCH... [BASE:compiled]: the tests, on these machines and for
-# what no machine boots.  Each prints a line, what it is about, and what went
+# check.sh BASE:ARCH... [BASE:compiled] [BASE:fixes]: the tests, on these
+# machines, for what no machine boots, and for the fixes on stock.  Each prints a line, what it is about, and what went
 # wrong if it failed; the last line counts.
 #
 # The tests of the harness work on a copy of this clone and on a tree of the
@@ -40,6 +40,10 @@ jobs=()
 for pair; do
 	if [ "${pair#*:}" = compiled ]; then
 		jobs+=("compiler $pair")
+		continue
+	fi
+	if [ "${pair#*:}" = fixes ]; then
+		jobs+=("fixes $pair")
 		continue
 	fi
 	# a machine that is not to be had is a failure of its own

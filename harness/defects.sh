@@ -1,22 +1,25 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# defects.sh BASE [RESULTS]: what is wrong with Linux's own lock on fault, on
-# the stock kernel and on the series.  Prints a line for each defect, from a
-# run of its tests on both kernels; RESULTS is the directory of a run on the
-# series that the caller has just made (selftests.sh run).
+# defects.sh BASE KERNEL [RESULTS]: what is wrong with Linux's own lock on fault,
+# on the stock kernel and on KERNEL, which is the series, or stock with our
+# fixes.  Prints a line for each defect, from a run of its tests on both
+# kernels; RESULTS is the directory of a run on KERNEL that the caller has just
+# made (selftests.sh run).
 #
-# Exit status 1 if a test of a defect fails on the series; if stock does not
-# show a defect that it is said to have; or, on 6.1, if it fails in anything
-# else than these.
+# Exit status 1 if a test of a defect fails on KERNEL; if stock does not show a
+# defect that it is said to have; or, on 6.1, if it fails in anything else than
+# these.
 . "$(dirname "$0")/lib.sh"
 
-base=${1:?usage: defects.sh BASE [RESULTS]} series=${2:-}
+base=${1:?usage: defects.sh BASE KERNEL [RESULTS]} kernel=${2:?} ours=${3:-}
 check_base "$base"
+one_of KERNEL "$kernel" series fixes
 scratch
 
 # ROW; bases whose stock kernel has it, "-BASE" where it cannot, "~BASE" where
-# the series has it, too; its tests, by their whole name; what it is.  Most tests have the row in their name.
+# the series and the fixes have it, too; its tests, by their whole name; what it
+# is.  Most tests have the row in their name.
 cat >"$SCRATCH/rows" <<'END'
 D1	6.1 5.10	D1_	populates what another thread unlocks meanwhile
 D2	6.1 5.10	D2_|M3_(vdso|aio_ring)	prefaults mappings that cannot carry the flag
@@ -41,8 +44,9 @@ mapfile -t programs < <(
 	cd "$TOP/tools/testing/selftests/vm"
 	# a variant is not in the test's line; rather a program too many
 	grep -lE "^TEST.*($(sed -E 's/[(]kinds[^)]*[)][.][*]//' <<<"$tests"))" ./*.c | sed 's,^[.]/,,; s,[.]c$,,')
-stock=$(HEADERS=series "$TOP/harness/selftests.sh" run "$base" x86_64 stock x86_64 "${programs[@]}")
-[ -n "$series" ] || series=$("$TOP/harness/selftests.sh" run "$base" x86_64 series x86_64 "${programs[@]}")
+# the same programs on both; two calls at a time keep their results apart
+stock=$(HEADERS=$kernel AS=stock-beside-$kernel "$TOP/harness/selftests.sh" run "$base" x86_64 stock x86_64 "${programs[@]}")
+[ -n "$ours" ] || ours=$("$TOP/harness/selftests.sh" run "$base" x86_64 "$kernel" x86_64 "${programs[@]}")
 
 # count RESULTS REGEX: how many failed, passed, skipped, are not applicable
 count() {
@@ -52,7 +56,7 @@ count() {
 }
 
 bad=0
-printf '%-4s %-58s %-22s %s\n' '' "Linux $base, x86_64" stock series
+printf '%-4s %-58s %-22s %s\n' '' "Linux $base, x86_64" stock "$kernel"
 while IFS=$'\t' read -r row has regex what; do
 	if [[ " $has " == *" -$base "* ]]; then
 		printf '%-4s %-58s %-22s %s\n' "$row" "$what" "not applicable" "not applicable"
@@ -77,7 +81,7 @@ while IFS=$'\t' read -r row has regex what; do
 		said="NOT $said"
 		bad=1
 	fi
-	read -r failed passed skipped _ < <(count "$series" "$regex")
+	read -r failed passed skipped _ < <(count "$ours" "$regex")
 	all=$((failed + passed + skipped))
 	if [ "$failed" -gt 0 ]; then
 		now="FAILS, $failed of $all"

@@ -1,39 +1,47 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# export.sh BASE: write the commits of build/BASE/tree back into patches/ and
-# the whole files.  A patch file is written only when the stable patch id, the
+# export.sh BASE [PART]: write the commits of build/BASE/tree, or of
+# build/BASE/fixes, back into patches/ and the whole files.  A patch file is written only when the stable patch id, the
 # message or the author of its commit changed, so that neither another
 # revision of the base nor another git rewrites what nobody edited.
 #
 # Nothing here is touched until all of it has been written and read back.
 . "$(dirname "$0")/lib.sh"
 
-base=${1:?usage: export.sh BASE}
+base=${1:?usage: export.sh BASE [PART]} tree_part=${2:-all}
 check_base "$base"
+check_part "$tree_part"
 . "$TOP/harness/treelib.sh"
-lock "$base-tree"
+lock "$base-$(basename "$tree_dir")"
 scratch
-[ -d "$TREE/.git" ] && [ -r "$STATE" ] || die "there is no build/$base/tree; make one: make tree BASE=$base"
+[ -e "$TREE/.git" ] && [ -r "$STATE" ] || die "there is no $tree_dir; make one: make tree $make_vars"
 new=$SCRATCH/new
 mkdir -p "$new"
 
 [ -z "$(kgit "$TREE" status --porcelain -uno | head -n 1)" ] ||
-	die "build/$base/tree has uncommitted changes; commit them first"
+	die "$tree_dir has uncommitted changes; commit them first"
 new_file=$(kgit "$TREE" ls-files --others --exclude-standard | head -n 1)
 [ -z "$new_file" ] ||
-	die "build/$base/tree: git does not know $new_file yet; git add and commit it, or remove it"
-[ ! -d "$TREE/.git/rebase-merge" ] && [ ! -d "$TREE/.git/rebase-apply" ] ||
-	die "build/$base/tree is in the middle of a rebase; finish it first"
+	die "$tree_dir: git does not know $new_file yet; git add and commit it, or remove it"
+git_dir=$(kgit "$TREE" rev-parse --absolute-git-dir)
+[ ! -d "$git_dir/rebase-merge" ] && [ ! -d "$git_dir/rebase-apply" ] ||
+	die "$tree_dir is in the middle of a rebase; finish it first"
 mapfile -t commits < <(kgit "$TREE" rev-list --reverse --first-parent stock..HEAD)
-rules=$(awk '$1 == "rules" { print $2 }' "$STATE")
-[ -n "$rules" ] || die "build/$base/tree is unfinished: make tree BASE=$base"
-rulesum=$(awk '$1 == "rulesum" { print $2 }' "$STATE")
-[ "${commits[0]:-}" = "$rules" ] && [ ${#commits[@]} -ge 2 ] ||
-	die "build/$base/tree: the commits must stand on the rules' commit ${rules:0:12}; edit patches/baseline.rules to change that one"
+[ "$(kgit "$TREE" merge-base stock HEAD)" = "$(kgit "$TREE" rev-parse stock)" ] ||
+	die "$tree_dir: the commits must stand on the tag stock"
 [ -z "$(kgit "$TREE" rev-list --merges stock..HEAD)" ] ||
-	die "build/$base/tree has a merge; the series is a line of commits"
-commits=("${commits[@]:1}")
+	die "$tree_dir has a merge; the series is a line of commits"
+if [ "$tree_part" = fixes ]; then
+	nr=1
+else
+	nr=0
+	rules=$(state rules) rulesum=$(state rulesum)
+	[ -n "$rules" ] || die "$tree_dir is unfinished: make tree $make_vars"
+	[ "${commits[0]:-}" = "$rules" ] && [ ${#commits[@]} -ge 2 ] ||
+		die "$tree_dir: the commits must stand on the rules' commit ${rules:0:12}; edit patches/baseline.rules to change that one"
+	commits=("${commits[@]:1}")
+fi
 
 title() { kgit "$TREE" log -1 --format='%h ("%s")' "$1"; }
 
@@ -121,10 +129,11 @@ for commit in "${!old_file[@]}"; do
 done
 
 declare -A whole_of=()
-nr=0 written=0
+written=0
 # what was said at the head of the series file stays
 sed '/^#/!Q' "$PATCHES/series" >"$new/series"
-printf 'source %s\nrules %s\n' "$(awk '$1 == "source" { print $2, $3 }' "$STATE")" "$rules" >"$SCRATCH/state"
+printf 'source %s\n' "$(awk '$1 == "source" { print $2, $3 }' "$STATE")" >"$SCRATCH/state"
+[ "$tree_part" = fixes ] || printf 'rules %s\n' "$rules" >>"$SCRATCH/state"
 for commit in "${commits[@]}"; do
 	classify "$commit"
 	for f in "${whole[@]}" "${plain[@]}"; do
@@ -154,7 +163,7 @@ for commit in "${commits[@]}"; do
 	else
 		write_patch "$commit" "$new/$name"
 		written=$((written + 1))
-		step EXPORT "patches/linux-$base/$name"
+		step EXPORT "$patch_dir/$name"
 	fi
 	for f in "${whole[@]}"; do
 		mkdir -p "$new/whole/$(dirname "$f")"
@@ -192,13 +201,16 @@ for f in "$new"/*.patch "$new/series"; do
 	cmp -s "$f" "$PATCHES/${f##*/}" || { cp "$f" "$PATCHES/${f##*/}"; written=$((written + 1)); }
 done
 
-kgit "$TREE" tag -f baseline "${commits[0]}" >/dev/null
-kgit "$TREE" tag -f series HEAD >/dev/null
-# Rules that were edited since the tree was made are not in it yet.
-inputs=stale
-[ "$rulesum" != "$(sha <"$RULES")" ] || inputs=$(inputs_key)
-printf 'rulesum %s\ninputs %s\nhead %s\n' "$rulesum" "$inputs" "$(kgit "$TREE" rev-parse HEAD)" >>"$SCRATCH/state"
+[ "$tree_part" = fixes ] || kgit "$TREE" tag -f baseline "${commits[0]}" >/dev/null
+kgit "$TREE" tag -f "$tag" HEAD >/dev/null
+inputs=$(inputs_key)
+if [ "$tree_part" = all ]; then
+	# Rules that were edited since the tree was made are not in it yet.
+	[ "$rulesum" = "$(sha <"$RULES")" ] || inputs=stale
+	printf 'rulesum %s\n' "$rulesum" >>"$SCRATCH/state"
+fi
+printf 'inputs %s\nhead %s\n' "$inputs" "$(kgit "$TREE" rev-parse HEAD)" >>"$SCRATCH/state"
 cp "$SCRATCH/state" "$STATE.new" && mv "$STATE.new" "$STATE"
 if [ "$written" = 0 ]; then
-	step EXPORT "patches/linux-$base is what build/$base/tree holds: nothing to write"
+	step EXPORT "$patch_dir is what $tree_dir holds: nothing to write"
 fi

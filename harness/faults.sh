@@ -70,7 +70,7 @@ check_list() {
 # that the next checkout takes them out again.
 # shellcheck disable=SC2317 # build_kernel calls it
 faults_source() {
-	kernel_source faults series
+	kernel_source faults series series
 	kgit "$src" apply --index "$patch" 2>"$SCRATCH/err" || {
 		head -n 3 "$SCRATCH/err" >&2
 		die "${patch#"$TOP"/} does not apply to series"

@@ -11,6 +11,13 @@ target=${1:?usage: front.sh TARGET}
 check_base "$BASE"
 check_arch "$ARCH"
 check_kernel "$KERNEL"
+# What is made of stock is made of the fixes, and of nothing else.
+: "${PART:=all}"
+check_part "$PART"
+case $PART in all) onto=baseline ;; fixes) onto=stock ;; esac
+: "${ONTO:=$onto}"
+one_of ONTO "$ONTO" baseline stock
+[ "$ONTO" = "$onto" ] || die "PART=$PART is made onto $onto; ONTO='$ONTO' is not"
 matches MEM "$MEM" '[1-9][0-9]*[MG]' "the guest's memory, such as 512M or 2G"
 matches SMP "$SMP" '[1-9]|[1-5][0-9]|6[0-4]' "the guest's number of CPUs, 1 to 64"
 matches TIMEOUT "$TIMEOUT" '[1-9][0-9]{0,5}' "a number of seconds"
@@ -63,7 +70,9 @@ help)
 	  BASE=$BASE          ${BASES// /, }
 	  ARCH=$ARCH       ${ARCHES// /, },
 	                    ${MORE_ARCHES// /, }
-	  KERNEL=$KERNEL     ${KERNELS// /, }
+	  KERNEL=$KERNEL     ${KERNELS// /, }, ${MORE_KERNELS// /, }
+	  PART=$PART          all (ONTO=baseline), or fixes (ONTO=stock): of tree, export,
+	                    series and defects, the fixes of Linux's own version alone
 	  MEM=$MEM SMP=$SMP TIMEOUT=$TIMEOUT (seconds) are the guest's
 	  KSRC=PATH         a kernel source tree or tarball to use in place of Debian's
 	  REVISION=$BASE.N-M  a certain revision of Debian's package
@@ -85,15 +94,17 @@ check)		exec "$TOP/harness/check.sh" "$BASE:$ARCH" ;;
 check-all)
 	all=()
 	for arch in $ARCHES ${FULL:+$MORE_ARCHES}; do all+=("6.1:$arch"); done
+	all+=("6.1:fixes")
 	# the other machines are for the default base
 	[ -z "${FULL:-}" ] || all+=("6.1:compiled" "5.10:x86_64")
 	exec "$TOP/harness/check.sh" "${all[@]}" ;;
-tree)		exec "$TOP/harness/tree.sh" "$BASE" ;;
-export)		exec "$TOP/harness/export.sh" "$BASE" ;;
-series)		exec "$TOP/harness/series.sh" "$BASE" ;;
+tree)		exec "$TOP/harness/tree.sh" "$BASE" "$PART" ;;
+export)		exec "$TOP/harness/export.sh" "$BASE" "$PART" ;;
+series)		exec "$TOP/harness/series.sh" "$BASE" "$PART" ;;
 defects)
 	"$TOP/harness/deps.sh" tree kernel guest check
-	exec "$TOP/harness/defects.sh" "$BASE" ;;
+	case $PART in all) kernel=series ;; *) kernel=$PART ;; esac
+	exec "$TOP/harness/defects.sh" "$BASE" "$kernel" ;;
 check-mutants)	exec "$TOP/harness/faults.sh" "$BASE" "$ARCH" matrix ;;
 soak)		TIMEOUT=0 exec "$TOP/harness/soak.sh" "$BASE" "$ARCH" ;;
 check-series)	exec "$TOP/harness/check-series.sh" "$BASE" "$ARCH" ;;

@@ -1,14 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# kernel.sh BASE ARCH KERNEL: build one of the three kernels and print the
-# path of its image.
+# kernel.sh BASE ARCH KERNEL: build one of the three kernels, or stock with our
+# fixes, and print the path of its image.
 . "$(dirname "$0")/lib.sh"
 
 base=${1:?usage: kernel.sh BASE ARCH KERNEL} arch=${2:?} kernel=${3:?}
 check_base "$base"
 check_arch "$arch"
 check_kernel "$kernel"
+tree_part=$(part_of "$kernel")
 "$TOP/harness/deps.sh" tree kernel "$arch"
 . "$TOP/harness/treelib.sh"
 . "$TOP/harness/archlib.sh"
@@ -19,19 +20,19 @@ check_series_files
 # the cache knows these inputs to become.
 tree_id() {
 	local id path inputs
-	if [ ! -d "$TREE/.git" ]; then
+	if [ ! -e "$TREE/.git" ]; then
 		read -r id path < <("$TOP/harness/source.sh" "$base") || exit 2
 		[ -n "${path:-}" ] || exit 2
 		inputs=$(inputs_key)
 		known=$CACHE/trees/$(printf '%s %s' "$id" "$inputs" | sha)
 		if [ -r "$known" ]; then
-			awk -v tag="$kernel" '$1 == tag { print $2 }' "$known"
+			awk -v kernel="$kernel" '$1 == kernel { print $2 }' "$known"
 			return
 		fi
 	fi
-	"$TOP/harness/tree.sh" "$base" || exit 2
-	if [ "$kernel" = series ] && [ "$(kgit "$TREE" rev-parse HEAD)" != "$(kgit "$TREE" rev-parse series)" ]; then
-		note "lock-on-fault: build/$base/tree has commits that are not exported; KERNEL=series is the tag: make export BASE=$base"
+	"$TOP/harness/tree.sh" "$base" "$tree_part" || exit 2
+	if [ "$kernel" = "$tag" ] && [ "$(kgit "$TREE" rev-parse HEAD)" != "$(kgit "$TREE" rev-parse "$tag")" ]; then
+		note "lock-on-fault: $tree_dir has commits that are not exported; KERNEL=$tag is the tag: make export $make_vars"
 	fi
 	build_id "$kernel"
 }
@@ -41,8 +42,11 @@ id=$(tree_id)
 # One source worktree for each kernel: to switch one between tags would
 # rebuild nearly everything.
 its_source() {
-	[ -d "$TREE/.git" ] || "$TOP/harness/tree.sh" "$base" || exit 2
-	kernel_source "$kernel"
+	[ -e "$TREE/.git" ] || "$TOP/harness/tree.sh" "$base" "$tree_part" || exit 2
+	case $kernel in
+	fixes)	kernel_source fixes fixes stock ;;
+	*)	kernel_source "$kernel" ;;
+	esac
 }
 build_kernel "$kernel" "$id" its_source
 printf '%s\n' "$image"

@@ -20,6 +20,8 @@ BASES="6.1 5.10"
 ARCHES="x86_64 mips64el mips s390x"
 MORE_ARCHES="mips64el-16k arm64"
 KERNELS="stock baseline series"
+# ... and what is built on stock: our fixes of its defects, by themselves
+MORE_KERNELS="fixes"
 
 # Messages go to standard error: standard output is for what a command is
 # asked to print (an image's path, a guest's output).
@@ -47,7 +49,10 @@ check_base() { one_of BASE "$1" $BASES; }
 # shellcheck disable=SC2086
 check_arch() { one_of ARCH "$1" $ARCHES $MORE_ARCHES; }
 # shellcheck disable=SC2086
-check_kernel() { one_of KERNEL "$1" $KERNELS; }
+check_kernel() { one_of KERNEL "$1" $KERNELS $MORE_KERNELS; }
+check_part() { one_of PART "$1" all fixes; }
+# part_of KERNEL: which part of the patches makes it
+part_of() { if [ "$1" = fixes ]; then echo fixes; else echo all; fi; }
 
 # Files made for the time of one call.  One directory, removed however the
 # call ends; scripts that start something add to on_exit.

@@ -21,9 +21,10 @@ shift 5
 check_base "$base"
 check_arch "$arch"
 check_kernel "$kernel"
+headers_of=${HEADERS:-$kernel}
+tree_part=$(part_of "$headers_of")
 . "$TOP/harness/treelib.sh"
 . "$TOP/harness/archlib.sh"
-headers_of=${HEADERS:-$kernel}
 # shellcheck disable=SC2046 # a list of words
 one_of ABI "$abi" $(arch_abis "$arch")
 "$TOP/harness/deps.sh" kernel check "$arch"
@@ -36,7 +37,7 @@ headers() {
 	local of obj id
 	of=$(arch_abi_headers "$arch" "$abi")
 	obj=$BUILD/$base/$of/headers-$headers_of
-	[ -d "$TREE/.git" ] || "$TOP/harness/tree.sh" "$base"
+	[ -e "$TREE/.git" ] || "$TOP/harness/tree.sh" "$base" "$tree_part"
 	id=$(build_id "$headers_of")
 	lock "$base-$of-headers-$headers_of"
 	if [ "$(cat "$obj/id" 2>/dev/null)" != "$id" ]; then

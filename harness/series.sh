@@ -1,19 +1,28 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# series.sh BASE [DIR]: the series as mails, whole files and all, in
+# series.sh BASE PART [DIR]: the series as mails, whole files and all, in
 # out/series-BASE or in DIR: 0000-cover-letter.patch and one file for each
 # patch, as git send-email and b4 take them.  Prints that directory last.
 #
-# Patch 1 takes Linux's own lock on fault out, in one piece: for git am the
-# series begins at stock.  The texts that no commit has are in
-# patches/cover-letter, patches/linux-BASE/cover-letter (what is true of one
-# base only) and patches/baseline-message.  Whom to mail is in the kernel's
+# PART all: patch 1 takes Linux's own lock on fault out, in one piece: for git
+# am the series begins at stock.  PART fixes: the fixes on Linux's own version,
+# in out/series-BASE-fixes.
+#
+# The texts that no commit has are in patches/cover-letter or
+# patches/cover-letter-fixes, in the cover-letter beside the patches (what is
+# true of one base only) and in patches/baseline-message.  Whom to mail is in the kernel's
 # MAINTAINERS; no address is kept here.
 . "$(dirname "$0")/lib.sh"
 
-base=${1:?usage: series.sh BASE [DIR]} dir=${2:-$OUT/series-$1}
+base=${1:?usage: series.sh BASE PART [DIR]} tree_part=${2:?usage: series.sh BASE PART [DIR]}
 check_base "$base"
+check_part "$tree_part"
+case $tree_part in
+all)	text=cover-letter dir=$OUT/series-$base ;;
+fixes)	text=cover-letter-fixes dir=$OUT/series-$base-fixes ;;
+esac
+dir=${3:-$dir}
 
 # Signed-off-by is a statement of whoever mails, so never a default.
 who() {
@@ -24,19 +33,23 @@ who() {
 name=$(who name 'Your Name')
 email=$(who email you@example.org)
 
-"$TOP/harness/tree.sh" "$base"
+"$TOP/harness/tree.sh" "$base" "$tree_part"
 . "$TOP/harness/treelib.sh"
-[ "$(kgit "$TREE" rev-parse HEAD)" = "$(kgit "$TREE" rev-parse series)" ] ||
-	note "lock-on-fault: build/$base/tree has commits that are not exported; the series is the tag: make export BASE=$base"
+[ "$(kgit "$TREE" rev-parse HEAD)" = "$(kgit "$TREE" rev-parse "$tag")" ] ||
+	note "lock-on-fault: $tree_dir has commits that are not exported; the series is the tag: make export $make_vars"
 source=$(awk '$1 == "source" { print $3 }' "$STATE")
 [ -e "$TREE/scripts/get_maintainer.pl" ] || die "$source has no scripts/get_maintainer.pl to say whom to mail"
-lock "$base-series"
+lock "$base-$tag-mails"
 scratch
 
-# The same trees as the tags', but patch 1 in one piece.
+# What is mailed: the same trees as the tags', but the removal in one piece.
 chain() {
 	local commit last format='%an%n%ae%n%aD'
 	local -a by
+	if [ "$tree_part" = fixes ]; then
+		echo fixes
+		return
+	fi
 	mapfile -t by < <(kgit "$TREE" log -1 --format="$format" baseline)
 	last=$(as_author "${by[@]}" commit-tree -p stock -F "$TOP/patches/baseline-message" "baseline^{tree}")
 	while read -r commit; do
@@ -97,7 +110,7 @@ tables() {
 
 figures() { "$TOP/harness/figures.sh" "$base" | sed 's/[[:space:]]*$//'; }
 
-step SERIES "$base: $(kgit "$TREE" rev-list --count baseline..series) patches, and the one that takes Linux's own out"
+step SERIES "$base: $(kgit "$TREE" rev-list --count "$below..$tag") patches$([ "$below" = stock ] || echo ", and the one that takes Linux's own out")"
 export GIT_COMMITTER_NAME=$name GIT_COMMITTER_EMAIL=$email
 mkdir -p "$SCRATCH/mail"
 # A blob's name is the same in every clone, if it is long enough there.
@@ -121,8 +134,8 @@ letter=$SCRATCH/mail/0000-cover-letter.patch
 (cd "$TREE" && perl scripts/get_maintainer.pl --no-git --no-git-fallback --roles --no-rolestats -f mm/mlock.c) |
 	sed -n 's/ (maintainer:.*//p' | sed 's/^/To: /' | cat - "$SCRATCH/lists" | headers >"$SCRATCH/headers"
 printf '    Linux %s.%s, %s\n' "$base" "$(kgit "$TREE" show stock:Makefile | awk '$1 == "SUBLEVEL" { print $3 }')" "$source" >"$SCRATCH/SOURCE"
-architectures >"$SCRATCH/ARCHES"
-figures >"$SCRATCH/FIGURES"
+[ "$tree_part" = fixes ] || architectures >"$SCRATCH/ARCHES"
+[ "$tree_part" = fixes ] || figures >"$SCRATCH/FIGURES"
 "$TOP/harness/style.sh" "$base" exceptions >"$SCRATCH/IGNORED"
 cat "$PATCHES/cover-letter" >"$SCRATCH/BASE" 2>/dev/null || :
 
@@ -143,7 +156,7 @@ awk -v scratch="$SCRATCH" '
 			else if (!put(substr(text[i], RSTART + 1, RLENGTH - 2)))
 				i++
 		}
-	}' "$TOP/patches/cover-letter" "$letter" >"$SCRATCH/letter"
+	}' "$TOP/patches/$text" "$letter" >"$SCRATCH/letter"
 cp "$SCRATCH/letter" "$letter"
 add_headers "$letter"
 

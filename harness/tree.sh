@@ -3,34 +3,54 @@
 #
 # tree.sh BASE: make build/BASE/tree, a git repository with the tags stock,
 # baseline and series, checked out on the branch "work" at the series.
+# tree.sh BASE fixes: make build/BASE/fixes, a worktree of that repository on
+# the branch "work-fixes": stock with our fixes by themselves, the tag fixes.
 #
 # Called again it does nothing, unless the patches or files here have
 # changed; then the commits are made anew, but never over edits in the tree
 # that have not been exported.
 . "$(dirname "$0")/lib.sh"
 
-base=${1:?usage: tree.sh BASE}
+base=${1:?usage: tree.sh BASE [PART]} tree_part=${2:-all}
 check_base "$base"
+check_part "$tree_part"
 "$TOP/harness/deps.sh" tree
 . "$TOP/harness/treelib.sh"
 check_series_files
-lock "$base-tree"
+lock "$base-$(basename "$tree_dir")"
 scratch
 
-read -r source_id source_path < <("$TOP/harness/source.sh" "$base") || exit 2
+# Both of one source.
+if [ "$tree_part" = fixes ]; then
+	"$TOP/harness/tree.sh" "$base" || exit 2
+	read -r _ source_id source_path < <(grep '^source ' "$BUILD/$base/tree.state")
+else
+	read -r source_id source_path < <("$TOP/harness/source.sh" "$base") || exit 2
+fi
 [ -n "${source_path:-}" ] || exit 2
 inputs=$(inputs_key)
 
-state() { awk -v key="$1" '$1 == key { print $2; exit }' "$STATE" 2>/dev/null; }
-
-# Where the tree's own work stands: HEAD, and whether files differ from it.
-unexported() {
-	[ "$(kgit "$TREE" rev-parse HEAD)" != "$(state head)" ] ||
-		[ -n "$(kgit "$TREE" status --porcelain -uno | head -n 1)" ]
+# The commits of the fixes' worktree are in the repository of the tree, and go
+# with it.
+drop_fixes() {
+	local fixes=$BUILD/$base/fixes
+	[ ! -e "$fixes/.git" ] || [ ! -r "$fixes.state" ] || ! unexported "$fixes" ||
+		die "build/$base/fixes has edits that are not exported, and the base is another now: make export BASE=$base PART=fixes, or remove build/$base/fixes"
+	rm -rf "$fixes" "$fixes.state"
 }
 
 unpack() {
 	local new=$BUILD/$base/tree.new top name
+	if [ "$tree_part" = fixes ]; then
+		need_space "$BUILD" 1500 "a worktree of Linux $base"
+		rm -rf "$TREE" "$STATE"
+		kgit "$BUILD/$base/tree" worktree prune
+		step CHECKOUT "$base stock"
+		kgit "$BUILD/$base/tree" worktree add -q -B "$branch" "$TREE" stock >/dev/null 2>&1 ||
+			die "could not check out stock$(disk_hint "$BUILD")"
+		return
+	fi
+	drop_fixes
 	need_space "$BUILD" 4000 "a tree of Linux $base"
 	rm -rf "$new" "$TREE" "$STATE"
 	mkdir -p "$new"
@@ -78,6 +98,17 @@ unhide_new_files() {
 commit_all() {
 	local patch
 	local -a files
+	[ "$tree_part" = fixes ] || commit_baseline
+	while read -r patch; do
+		step COMMIT "$tag: $patch"
+		mapfile -t files < <(series_files "$patch")
+		commit_patch "$TREE" "$PATCHES/$patch" "${files[@]}"
+		printf 'patch %s %s\n' "$(kgit "$TREE" rev-parse HEAD)" "$patch" >>"$STATE.new"
+	done < <(series_patches)
+	kgit "$TREE" tag -f "$tag" >/dev/null
+}
+
+commit_baseline() {
 	step COMMIT "baseline: the rules"
 	apply_rules "$TREE"
 	GIT_COMMITTER_DATE=2015-11-05T00:00:00Z kgit "$TREE" commit -q -a --no-verify --allow-empty \
@@ -88,46 +119,40 @@ commit_all() {
 	commit_patch "$TREE" "$PATCHES/baseline.patch"
 	kgit "$TREE" tag -f baseline >/dev/null
 	printf 'patch %s baseline.patch\n' "$(kgit "$TREE" rev-parse HEAD)" >>"$STATE.new"
-	while read -r patch; do
-		step COMMIT "series: $patch"
-		mapfile -t files < <(series_files "$patch")
-		commit_patch "$TREE" "$PATCHES/$patch" "${files[@]}"
-		printf 'patch %s %s\n' "$(kgit "$TREE" rev-parse HEAD)" "$patch" >>"$STATE.new"
-	done < <(series_patches)
-	kgit "$TREE" tag -f series >/dev/null
 }
 
 remember() {
-	local tag
+	local kernel
 	{
 		printf 'inputs %s\nhead %s\n' "$inputs" "$(kgit "$TREE" rev-parse HEAD)"
 	} >>"$STATE.new"
 	mv "$STATE.new" "$STATE"
-	# Which three trees these inputs give: a later clone finds finished
+	# Which trees these inputs give: a later clone finds finished
 	# kernels by that, without unpacking anything.
 	[ "$source_id" != directory ] || return 0
 	mkdir -p "$CACHE/trees"
-	for tag in $KERNELS; do
-		printf '%s %s\n' "$tag" "$(build_id "$tag")"
+	for kernel in $KERNELS $MORE_KERNELS; do
+		[ "$(part_of "$kernel")" != "$tree_part" ] ||
+			printf '%s %s\n' "$kernel" "$(build_id "$kernel")"
 	done >"$SCRATCH/trees"
 	cp "$SCRATCH/trees" "$CACHE/trees/.$$.new" &&
 		mv "$CACHE/trees/.$$.new" "$CACHE/trees/$(printf '%s %s' "$source_id" "$inputs" | sha)"
 }
 
-if [ -d "$TREE/.git" ] && [ -r "$STATE" ] &&
+if [ -e "$TREE/.git" ] && [ -r "$STATE" ] && kgit "$TREE" rev-parse -q --verify HEAD >/dev/null 2>&1 &&
 	[ "$(state source)" = "$source_id" ] && [ "$(awk '$1 == "source" { print $3 }' "$STATE")" = "$(basename "$source_path")" ]; then
 	if [ "$(state inputs)" = "$inputs" ]; then
-		step TREE "build/$base/tree is up to date"
+		step TREE "$tree_dir is up to date"
 		exit 0
 	fi
 	! unexported ||
-		die "build/$base/tree has edits that are not exported, and patches/ has changed too: make export BASE=$base, or remove build/$base/tree"
+		die "$tree_dir has edits that are not exported, and patches/ has changed too: make export $make_vars, or remove $tree_dir"
 	step TREE "the patches have changed: making their commits anew"
 	[ ! -e "$TREE/.gitignore" ] || kgit "$TREE" update-index --no-skip-worktree .gitignore
-	kgit "$TREE" checkout -q -f -B work stock
+	kgit "$TREE" checkout -q -f -B "$branch" stock
 else
-	if [ -d "$TREE/.git" ] && [ -r "$STATE" ] && unexported; then
-		die "build/$base/tree has edits that are not exported, and the base is another now: make export BASE=$base, or remove build/$base/tree"
+	if [ -e "$TREE/.git" ] && [ -r "$STATE" ] && unexported; then
+		die "$tree_dir has edits that are not exported, and the base is another now: make export $make_vars, or remove $tree_dir"
 	fi
 	unpack
 fi
@@ -137,7 +162,7 @@ printf 'source %s %s\n' "$source_id" "$(basename "$source_path")" >"$STATE.new"
 if ! (commit_all); then
 	# leave a tree that the next call makes anew from stock, at no cost
 	kgit "$TREE" reset -q --hard 2>/dev/null || :
-	kgit "$TREE" checkout -q -f -B work stock 2>/dev/null || :
+	kgit "$TREE" checkout -q -f -B "$branch" stock 2>/dev/null || :
 	printf 'source %s %s\ninputs none\nhead %s\n' "$source_id" "$(basename "$source_path")" \
 		"$(kgit "$TREE" rev-parse HEAD)" >"$STATE"
 	rm -f "$STATE.new"
@@ -145,4 +170,8 @@ if ! (commit_all); then
 fi
 unhide_new_files
 remember
-step TREE "build/$base/tree: tags stock, baseline, series"
+if [ "$tree_part" = fixes ]; then
+	step TREE "$tree_dir: tags stock, fixes"
+else
+	step TREE "$tree_dir: tags stock, baseline, series"
+fi

@@ -13,12 +13,26 @@
 #
 # A tree's history is stock, the rules' commit, the baseline patch's, and
 # then one commit for each patch.
+#
+# tree_part=fixes: the fixes of stock's defects by themselves, in
+# patches/linux-$base-fixes.  Their history is stock, and then one commit for
+# each patch; they are edited in a worktree of that tree.
 
-: "${base:?}"
-PATCHES=$TOP/patches/linux-$base
+: "${base:?}" "${tree_part:=all}"
 RULES=$TOP/patches/baseline.rules
-export TREE=$BUILD/$base/tree
-STATE=$BUILD/$base/tree.state
+# Where the patches and the tree are, what make has to be told, the tag of what
+# the patches are made on and the one of what they make, and the branch.
+# shellcheck disable=SC2034 # for those that source this
+if [ "$tree_part" = fixes ]; then
+	patch_dir=patches/linux-$base-fixes tree_dir=build/$base/fixes make_vars="BASE=$base PART=fixes"
+	below=stock tag=fixes branch=work-fixes
+else
+	patch_dir=patches/linux-$base tree_dir=build/$base/tree make_vars="BASE=$base"
+	below=baseline tag=series branch=work
+fi
+PATCHES=$TOP/$patch_dir
+export TREE=$TOP/$tree_dir
+STATE=$TREE.state
 
 # Whoever makes a tree gets the same commits: commits of ours that have no
 # author of their own, and every committer, are these.
@@ -38,17 +52,19 @@ all_series_files() { awk '/^[ \t]/ && $1 != "hunk" { print $1 }' "$1"; }
 
 check_series_files() {
 	local f
-	[ -r "$PATCHES/series" ] && [ -r "$PATCHES/baseline.patch" ] ||
-		die "patches/linux-$base lacks series or baseline.patch"
+	[ "$tree_part" = all ] || [ -d "$PATCHES" ] ||
+		die "there are no fixes for stock Linux $base by themselves: no $patch_dir"
+	[ -r "$PATCHES/series" ] && { [ "$tree_part" = fixes ] || [ -r "$PATCHES/baseline.patch" ]; } ||
+		die "$patch_dir lacks series or baseline.patch"
 	while read -r f; do
-		[ -f "$PATCHES/$f" ] || die "patches/linux-$base/series names $f, which is not there"
+		[ -f "$PATCHES/$f" ] || die "$patch_dir/series names $f, which is not there"
 	done < <(series_patches)
 	while read -r f; do
 		case $f in
 		*/*) ;;
-		*) die "patches/linux-$base/series names $f; files at the root are the project's own" ;;
+		*) die "$patch_dir/series names $f; files at the root are the project's own" ;;
 		esac
-		[ -f "$TOP/$f" ] || die "patches/linux-$base/series names the whole file $f, which is not there"
+		[ -f "$TOP/$f" ] || die "$patch_dir/series names the whole file $f, which is not there"
 	done < <(all_series_files "$PATCHES/series")
 }
 
@@ -56,7 +72,8 @@ check_series_files() {
 inputs_key() {
 	local f
 	{
-		cat "$RULES" "$PATCHES/baseline.patch" "$PATCHES/series"
+		[ "$tree_part" = fixes ] || cat "$RULES" "$PATCHES/baseline.patch"
+		cat "$PATCHES/series"
 		while read -r f; do
 			printf '== %s\n' "$f"
 			cat "$PATCHES/$f"
@@ -152,21 +169,48 @@ build_id() {
 		grep -vE $'\t(Documentation|samples|LICENSES|tools/testing|tools/perf)/|\t(MAINTAINERS|CREDITS|COPYING|README)$' | sha
 }
 
-# kernel_source NAME [REV]: check REV, or the tag NAME, out in
-# build/BASE/src/NAME, for building.
+# kernel_source NAME [REV [SEED]]: check REV, or the tag NAME, out in
+# build/BASE/src/NAME, for building.  A source that is new is copied from SEED's,
+# with what is built there, if it has been: then make builds only what differs.
 kernel_source() (
-	rev=${2:-$1} src=$BUILD/$base/src/$1
+	rev=${2:-$1} seed=${3:-} src=$BUILD/$base/src/$1
 	lock "$base-src-$1" # the architectures share the source
 	mkdir -p "$BUILD/$base/src"
 	if [ ! -e "$src/.git" ] || ! kgit "$src" rev-parse HEAD >/dev/null 2>&1; then
 		need_space "$BUILD" 2000 "the source of Linux $base $1"
 		rm -rf "$src"
 		kgit "$TREE" worktree prune
-		step CHECKOUT "$base $1"
-		kgit "$TREE" worktree add -q -f --detach "$src" "$rev" >/dev/null 2>&1 ||
-			die "could not check out $1$(disk_hint "$BUILD")"
+		if [ -n "$seed" ] && [ -e "$BUILD/$base/src/$seed/obj-${arch:-}${suffix:-}/vmlinux" ]; then
+			copy_source "$BUILD/$base/src/$seed" "$src" "obj-$arch${suffix:-}"
+		else
+			step CHECKOUT "$base $1"
+			kgit "$TREE" worktree add -q -f --detach "$src" "$rev" >/dev/null 2>&1
+		fi || die "could not check out $1$(disk_hint "$BUILD")"
 	fi
 	kgit "$src" checkout -q -f --detach "$(kgit "$TREE" rev-parse "$rev^{commit}")"
 )
+
+# copy_source FROM TO OBJ: a worktree with one of its object directories.  Times
+# are kept, so that make finds built what is built; git must not mind that
+# inodes are others.
+copy_source() {
+	local from=$1 to=$2
+	lock "$base-src-${from##*/}"
+	step COPY "$base ${from##*/} to ${to##*/}"
+	kgit "$TREE" worktree add -q -f --no-checkout --detach "$to" "$(kgit "$from" rev-parse HEAD)" >/dev/null 2>&1 &&
+		find "$from" -mindepth 1 -maxdepth 1 ! -name .git ! -name 'obj-*' -exec cp -a -t "$to" {} + &&
+		cp -a "$from/$3" "$to/" &&
+		cp "$(kgit "$from" rev-parse --absolute-git-dir)/index" "$(kgit "$to" rev-parse --absolute-git-dir)/index" &&
+		kgit "$to" -c core.checkStat=minimal -c core.trustctime=false update-index -q --refresh
+}
+
+state() { awk -v key="$1" '$1 == key { print $2; exit }' "${2:-$TREE}.state" 2>/dev/null; }
+
+# Where a tree's own work stands: HEAD, and whether files differ from it.
+unexported() {
+	local tree=${1:-$TREE}
+	[ "$(kgit "$tree" rev-parse HEAD)" != "$(state head "$tree")" ] ||
+		[ -n "$(kgit "$tree" status --porcelain -uno | head -n 1)" ]
+}
 
 tree_source() { awk '$1 == "source" { print $3; exit }' "$STATE.new" "$STATE" 2>/dev/null; }

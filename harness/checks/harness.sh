@@ -14,17 +14,22 @@ copy_clone() {
 	git -C "$COPY" -c user.name=t -c user.email=t@localhost commit -qm copy
 }
 
-# mini_source BASE: the files of stock that the rules and patches touch.
-mini_source() {
-	local tree=$BUILD/$1/tree
-	[ ! -d "$MINI-$1" ] || return 0
-	"$TOP/harness/tree.sh" "$1"
-	mkdir -p "$MINI-$1.new"
+# touched_files BASE: the files of stock that the rules and patches touch, and
+# what a source tree is told by.
+touched_files() {
+	"$TOP/harness/tree.sh" "$1" >&2
 	{
-		kgit "$tree" diff --name-only --diff-filter=MD stock baseline
-		kgit "$tree" diff --name-only --diff-filter=MD baseline series
+		kgit "$BUILD/$1/tree" diff --name-only --diff-filter=MD stock baseline
+		kgit "$BUILD/$1/tree" diff --name-only --diff-filter=MD baseline series
 		printf '%s\n' Makefile .gitignore
-	} | sort -u | (cd "$tree" && xargs git archive stock --) | tar -x -C "$MINI-$1.new"
+	} | sort -u
+}
+
+# mini_source BASE: these files.
+mini_source() {
+	[ ! -d "$MINI-$1" ] || return 0
+	mkdir -p "$MINI-$1.new"
+	touched_files "$1" | (cd "$BUILD/$1/tree" && xargs git archive stock --) | tar -x -C "$MINI-$1.new"
 	mv "$MINI-$1.new" "$MINI-$1"
 }
 
@@ -44,7 +49,10 @@ unknown_values() {
 	says "BASE is one of: " make BASE=2.6 tree
 	says "ARCH is one of: $ARCHES $MORE_ARCHES" make ARCH=vax kernel
 	says "ARCH is one of: $ARCHES $MORE_ARCHES" make ARCH=arm check
-	says "KERNEL is one of: stock baseline series" make KERNEL=linus kernel
+	says "KERNEL is one of: stock baseline series fixes" make KERNEL=linus kernel
+	says "PART is one of: all fixes" make PART=half series
+	says "ONTO is one of: baseline stock" make ONTO=mainline series
+	says "PART=fixes is made onto stock" make PART=fixes ONTO=baseline series
 	says "such as 512M or 2G" make MEM=lots guest RUN=true
 	says "1 to 64" make SMP=0 guest RUN=true
 	says "a number of seconds" make TIMEOUT=soon guest RUN=true
@@ -195,6 +203,36 @@ edits_come_back() {
 	says "uncommitted changes" make export
 }
 
+# The same for the fixes on stock, in a worktree of their own.
+fixes_come_back() {
+	local want
+	scenario
+	make tree PART=fixes
+	make export PART=fixes
+	make export
+	[ -z "$(git status --porcelain)" ] || { git status --porcelain; return 1; }
+	tree=$SCRATCH/scenario/build/6.1/fixes
+	[ -z "$(in_tree grep -l VM_LOCK_MODE stock -- mm include)" ]
+	printf '\n/* the end */\n' >>"$tree/mm/mremap.c"
+	in_tree commit -qam "$(printf 'mm: add an end\n\nA body.\n')"
+	want=$(in_tree rev-parse "HEAD^{tree}")
+	# it is no edit of the series, and does not go with another source
+	make export
+	[ -z "$(git status --porcelain)" ] || { git status --porcelain; return 1; }
+	rm -rf "$SCRATCH/again"
+	cp -r "$MINI-6.1" "$SCRATCH/again"
+	says "make export BASE=6.1 PART=fixes" make tree KSRC="$SCRATCH/again"
+	make export PART=fixes
+	git status --porcelain -uall | tee "$SCRATCH/changed"
+	printf '%s\n' ' M patches/linux-6.1-fixes/series' "?? $(echo patches/linux-6.1-fixes/*-mm-add-an-end.patch)" |
+		cmp - "$SCRATCH/changed"
+	make tree KSRC="$SCRATCH/again"
+	[ ! -e build/6.1/fixes ]
+	rm -rf build
+	make tree PART=fixes
+	[ "$(in_tree rev-parse "fixes^{tree}")" = "$want" ]
+}
+
 two_at_once() {
 	local a b
 	scenario
@@ -226,6 +264,7 @@ checks_of_the_harness() {
 	t "a patch that does not apply: which, and to what" broken_patch
 	t "tree, export: nothing changes, whatever git is configured to" round_trip
 	t "edited commits come back" edits_come_back
+	t "tree, export of the fixes on stock: the same, and apart from the series" fixes_come_back
 	t "two makes at once" two_at_once
 	t "interrupted, and called again" interrupted
 }

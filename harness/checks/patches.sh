@@ -26,18 +26,30 @@ unchanged_by_export() {
 	exported_files | diff "$SCRATCH/before" -
 }
 
-# The oldest revision that the mirror offers, beside the newest that
-# everything else here runs on.
+# The oldest revision that the mirror offers, beside the newest that everything
+# else here runs on.  Of its files those that the patches touch, which takes a
+# tenth of the time; all of them with FULL=1.
 oldest_revision() {
-	local oldest
+	local oldest package
+	local -a files
 	[ -z "${KSRC:-}" ] || skip "KSRC is the caller's own source"
 	oldest=$(apt_list_revisions | head -n 1)
 	[ -n "$oldest" ] || skip "the mirror does not answer"
 	git clone -q "$COPY" "$SCRATCH/clone"
-	(cd "$SCRATCH/clone" && REVISION=$oldest make tree BASE="$base" && make export BASE="$base")
+	if [ -z "${FULL:-}" ]; then
+		package=$(cd "$SCRATCH/clone" && REVISION=$oldest harness/source.sh "$base")
+		mapfile -t files < <(touched_files "$base")
+		mkdir "$SCRATCH/oldest-source"
+		dpkg-deb --fsys-tarfile "${package#* }" | tar -xO --wildcards './usr/src/linux-source-*.tar.xz' |
+			tar -C "$SCRATCH/oldest-source" --strip-components=1 -xJ --wildcards --no-wildcards-match-slash "${files[@]/#/*/}"
+		export KSRC=$SCRATCH/oldest-source
+	else
+		export REVISION=$oldest
+	fi
+	(cd "$SCRATCH/clone" && make tree BASE="$base" && make export BASE="$base")
 	git -C "$SCRATCH/clone" status --porcelain | tee "$SCRATCH/oldest"
 	[ -z "$(cat "$SCRATCH/oldest")" ]
-	rm -rf "$SCRATCH/clone"
+	rm -rf "$SCRATCH/clone" "$SCRATCH/oldest-source"
 }
 
 apt_list_revisions() { "$TOP/harness/source.sh" "$base" offered; }
@@ -60,7 +72,7 @@ kernels_own_runner() {
 	done
 }
 
-no_review_tags() { ! grep -nE '^(Acked|Reviewed|Tested|Fixes)[a-z-]*: ' "$TOP"/patches/linux-"$base"/*; }
+no_review_tags() { ! grep -nE '^(Acked|Reviewed|Tested|Fixes)[a-z-]*: ' "$TOP"/patches/linux-"$base"*/*; }
 
 # Every architecture and ABI; and it sees it where commit 7 is missing.
 same_numbers() {

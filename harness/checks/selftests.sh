@@ -68,7 +68,7 @@ row_table() {
 
 # What is wrong with Linux's own version, beside the series, which ran above.
 defects() {
-	"$TOP/harness/defects.sh" "$base" "$BUILD/$base/$arch/selftests/results-series-x86_64" | tee "$SCRATCH/defects"
+	"$TOP/harness/defects.sh" "$base" series "$BUILD/$base/$arch/selftests/results-series-x86_64" | tee "$SCRATCH/defects"
 }
 
 # What 5.10's own version misses of the design: it walks what is not there,
@@ -151,6 +151,13 @@ own_lines() {
 }
 
 planted_faults() { "$TOP/harness/faults.sh" "$base" "$arch"; }
+
+# The fixes by themselves, on Linux's own version.
+defects_fixed_on_stock() { "$TOP/harness/defects.sh" "$base" fixes | tee "$SCRATCH/defects"; }
+checks_of_the_fixes() {
+	t "$base x86_64: the defects of stock: there, and not with the fixes alone" defects_fixed_on_stock
+	cat "$SCRATCH/defects" 2>/dev/null || :
+}
 
 checks_of_the_selftests() {
 	local abi

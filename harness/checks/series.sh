@@ -11,37 +11,46 @@ mailer() {
 		GIT_CONFIG_KEY_1=user.email GIT_CONFIG_VALUE_1=mailer@localhost "$@"
 }
 
-no_mailer() { says "git config --global user.name" env GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 "$COPY/harness/series.sh" "$base"; }
+# In all of these PART is all or fixes, and its mails are in $SCRATCH/PART.
+no_mailer() { says "git config --global user.name" env GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 "$COPY/harness/series.sh" "$base" "$1"; }
+
+tag_of() { if [ "$1" = fixes ]; then echo fixes; else echo series; fi; }
 
 series_is_written() {
-	mailer "$TOP/harness/series.sh" "$base" "$SCRATCH/series"
-	ls "$SCRATCH/series"
-	[ "$(find "$SCRATCH/series" -name '*.patch' | wc -l)" = $((2 + $(kgit "$BUILD/$base/tree" rev-list --count baseline..series))) ]
+	local part=$1 commits
+	mailer "$TOP/harness/series.sh" "$base" "$part" "$SCRATCH/$part"
+	ls "$SCRATCH/$part"
+	case $part in
+	all)	commits=$((1 + $(kgit "$BUILD/$base/tree" rev-list --count baseline..series))) ;;
+	fixes)	commits=$(kgit "$BUILD/$base/tree" rev-list --count stock..fixes) ;;
+	esac
+	[ "$(find "$SCRATCH/$part" -name '*.patch' | wc -l)" = $((1 + commits)) ]
 }
 
-# am_on DIR: the mails as a maintainer takes them; prints the tree's id.
+# am_on DIR PART: the mails as a maintainer takes them; prints the tree's id.
 am_on() {
 	# what git does not do by itself is not asked for: no -3, no --whitespace
-	find "$SCRATCH/series" -name '*.patch' ! -name '0000-*' | sort | xargs -d '\n' git -C "$1" -c user.name=A -c user.email=m@localhost am -q >&2
+	find "$SCRATCH/$2" -name '*.patch' ! -name '0000-*' | sort | xargs -d '\n' git -C "$1" -c user.name=A -c user.email=m@localhost am -q >&2
 	git -C "$1" rev-parse 'HEAD^{tree}'
 }
 
 # A checkout of the files that matter, and an index of all of them.
 applies_to_stock() {
-	local tree=$BUILD/$base/tree am=$SCRATCH/am
+	local part=$1 tree=$BUILD/$base/tree am=$SCRATCH/am-$1 tag
+	tag=$(tag_of "$part")
 	kgit "$tree" worktree prune
 	kgit "$tree" worktree add -q --no-checkout --detach "$am" stock
-	kgit "$tree" diff --name-only stock series | sed 's%^%/%' | kgit "$am" sparse-checkout set --no-cone --stdin
+	kgit "$tree" diff --name-only stock "$tag" | sed 's%^%/%' | kgit "$am" sparse-checkout set --no-cone --stdin
 	kgit "$am" checkout -q
-	[ "$(am_on "$am")" = "$(kgit "$tree" rev-parse 'series^{tree}')" ]
+	[ "$(am_on "$am" "$part")" = "$(kgit "$tree" rev-parse "$tag^{tree}")" ]
 	# who wrote it is in the mail's text
 	! kgit "$am" log stock..HEAD --format='%an' | grep -x 'A Mailer' || return 1
 	kgit "$tree" worktree remove --force "$am"
 }
 
 mails_are_mails() {
-	local mail subject tags
-	for mail in "$SCRATCH"/series/*.patch; do
+	local part=$1 mail subject tags
+	for mail in "$SCRATCH/$part"/*.patch; do
 		subject=$(kgit . mailinfo "$SCRATCH/msg" "$SCRATCH/diff" <"$mail" | sed -n 's/^Subject: //p')
 		[ -n "$subject" ] || { echo "$mail has no subject"; return 1; }
 		echo "$subject"
@@ -55,20 +64,20 @@ mails_are_mails() {
 		grep -cxF 'Signed-off-by: A Mailer <mailer@localhost>' "$mail" || :
 	done | tee "$SCRATCH/mails"
 	# once in each patch, and not in the letter
-	[ "$(grep -cx 1 "$SCRATCH/mails")" = $(($(find "$SCRATCH/series" -name '*.patch' | wc -l) - 1)) ]
+	[ "$(grep -cx 1 "$SCRATCH/mails")" = $(($(find "$SCRATCH/$part" -name '*.patch' | wc -l) - 1)) ]
 	[ "$(grep -cx 0 "$SCRATCH/mails")" = 1 ]
 	# bash does not take a failed "! grep" for an error but in the last line
-	if grep -hE '@[A-Z]+@|\*\*\*|localhost' "$SCRATCH"/series/0000-* | grep -vE '^From: A Mailer '; then return 1; fi
-	if grep -F -- "$TOP/" "$SCRATCH"/series/*; then return 1; fi
+	if grep -hE '@[A-Z]+@|\*\*\*|localhost' "$SCRATCH/$part"/0000-* | grep -vE '^From: A Mailer '; then return 1; fi
+	if grep -F -- "$TOP/" "$SCRATCH/$part"/*; then return 1; fi
 	# figures are measured or not there
-	grep -q '^Figures$' "$SCRATCH"/series/0000-*
+	[ "$part" = fixes ] || grep -q '^Figures$' "$SCRATCH/$part"/0000-*
 }
 
 # The patch that no commit is, as the others are checked.
 removal_style() {
 	cd "$BUILD/$base/tree" || exit 1
 	# the line that says who wrote it is as long as it is
-	awk 'text && /^From: / { next } /^$/ { text = 1 } { print }' "$SCRATCH"/series/0001-* >"$SCRATCH/0001.patch"
+	awk 'text && /^From: / { next } /^$/ { text = 1 } { print }' "$SCRATCH"/all/0001-* >"$SCRATCH/0001.patch"
 	PATH=/usr/bin:/bin perl scripts/checkpatch.pl --strict --show-types --ignore FILE_PATH_CHANGES,NO_AUTHOR_SIGN_OFF \
 		"$SCRATCH/0001.patch"
 }
@@ -100,11 +109,43 @@ figures_are_measured() {
 	says "is not what make bench writes" "$clone/harness/figures.sh" "$base"
 }
 
+fixes_style() {
+	local -a commits
+	mapfile -t commits < <(kgit "$BUILD/$base/tree" rev-list --reverse stock..fixes)
+	"$TOP/harness/style.sh" "$base" "${commits[@]}"
+}
+
+# What each of them is about the letter says by its number.
+letter_has_all_fixes() {
+	local commits
+	commits=$(kgit "$BUILD/$base/tree" rev-list --count stock..fixes)
+	[ "$(grep -cE '^ ?[0-9]+  [^ ]' "$SCRATCH"/fixes/0000-*)" = "$commits" ]
+	# no file of theirs has a name that stock has
+	! kgit "$BUILD/$base/tree" ls-tree -r --name-only stock | grep -xFf <(. "$TOP/harness/treelib.sh"
+		all_series_files "$TOP/patches/linux-$base-fixes/series")
+}
+
+fixes_unchanged_by_export() {
+	find "$TOP/patches/linux-$base-fixes" "$TOP/include" "$TOP/tools" -type f | sort | xargs sha256sum >"$SCRATCH/before"
+	"$TOP/harness/export.sh" "$base" fixes
+	find "$TOP/patches/linux-$base-fixes" "$TOP/include" "$TOP/tools" -type f | sort | xargs sha256sum | diff "$SCRATCH/before" -
+}
+
+checks_of_the_fixes_alone() {
+	t "$base: fixes: a letter and all patches" series_is_written fixes
+	t "$base: fixes: the letter knows all of them; they take no name of stock's" letter_has_all_fixes
+	t "$base: fixes: as mails: headers, widths, one Signed-off-by, no review tags" mails_are_mails fixes
+	t "$base: fixes: checkpatch --strict" fixes_style
+	t "$base: fixes: git am on stock gives the tag's tree" applies_to_stock fixes
+	t "$base: fixes: export changes nothing" fixes_unchanged_by_export
+}
+
 checks_of_the_series() {
-	t "$base: series: without a name for Signed-off-by: one line" no_mailer
-	t "$base: series: a letter and all patches" series_is_written
-	t "$base: series: as mails: headers, widths, one Signed-off-by, no review tags" mails_are_mails
+	t "$base: series: without a name for Signed-off-by: one line" no_mailer all
+	t "$base: series: a letter and all patches" series_is_written all
+	t "$base: series: as mails: headers, widths, one Signed-off-by, no review tags" mails_are_mails all
 	t "$base: series: checkpatch --strict of the patch that takes Linux's own out" removal_style
 	t "$base: series: figures are those of make bench, or none" figures_are_measured
-	t "$base: series: git am on stock gives the tag's tree" applies_to_stock
+	t "$base: series: git am on stock gives the tag's tree" applies_to_stock all
+	[ ! -d "$TOP/patches/linux-$base-fixes" ] || checks_of_the_fixes_alone
 }
