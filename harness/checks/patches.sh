@@ -56,6 +56,22 @@ apt_list_revisions() { "$TOP/harness/source.sh" "$base" offered; }
 
 style() { "$TOP/harness/style.sh" "$base"; }
 
+# The script that runs the kernel's tests is one at each commit, and names each
+# program of ours that has tests.
+kernels_own_runner() {
+	local tree=$BUILD/$base/tree vm=tools/testing/selftests/vm commit runner f
+	for commit in $(kgit "$tree" rev-list baseline..series); do
+		runner=$(kgit "$tree" ls-tree --name-only "$commit" "$vm/" | grep -E '/run_vmtests(\.sh)?$')
+		kgit "$tree" show "$commit:$runner" >"$SCRATCH/runner"
+		bash -n "$SCRATCH/runner"
+		while read -r f; do
+			kgit "$tree" show "$commit:$f" | grep -q 'kselftest_harness\.h' || continue
+			f=${f##*/}
+			grep -qE "[ /]${f%.c}( |\$)" "$SCRATCH/runner" || { echo "$commit does not run ${f%.c}"; return 1; }
+		done < <(kgit "$tree" diff --name-only --diff-filter=A baseline "$commit" -- "$vm/*.c")
+	done
+}
+
 no_review_tags() { ! grep -nE '^(Acked|Reviewed|Tested|Fixes)[a-z-]*: ' "$TOP"/patches/linux-"$base"*/*; }
 
 # Every architecture and ABI; and it sees it where commit 7 is missing.
@@ -80,5 +96,6 @@ checks_of_the_patches() {
 	t "$base: no line pasted from stock" own_lines
 	t "$base: export changes nothing" unchanged_by_export
 	t "$base: kernel-doc" kernel_doc
+	t "$base: run_vmtests is a script and runs every test, commit by commit" kernels_own_runner
 	t "$base: no review tags, no Fixes" no_review_tags
 }

@@ -225,6 +225,24 @@ FIXTURE_TEARDOWN(files)
 	mem_unmap(&self->m);
 }
 
+/* Who copies a page before a write gives up its own lock of it, no other */
+TEST_F(files, M2_copy_on_write_leaves_others_lock)
+{
+	struct mem *m = &self->m;
+	char *twin = mmap(NULL, m->len, PROT_READ | PROT_WRITE, MAP_PRIVATE,
+			  m->fd, 0);
+
+	ASSERT_TRUE(twin != MAP_FAILED);
+	ASSERT_EQ(0, lock(m));
+	ASSERT_EQ(0, sys_mlock2(twin, m->len, MLOCK_ONFAULT));
+	touch_read(m->addr, m->len);
+	touch_read(twin, m->len);
+	store_pages(twin, m->len, 'x');
+	EXPECT_TRUE(all_locked(twin, m->len));
+	EXPECT_TRUE(locked_with(m->addr, m->len, PAGES));
+	ASSERT_EQ(0, munmap(twin, m->len));
+}
+
 /* What is cut off a file goes, with its lock; what it grows by is locked */
 TEST_F(files, M2_truncated)
 {
