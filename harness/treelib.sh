@@ -191,8 +191,8 @@ kernel_source() (
 )
 
 # copy_source FROM TO OBJ: a worktree with one of its object directories.  Times
-# are kept, so that make finds built what is built; git must not mind that
-# inodes are others.
+# are kept, so that make finds built what is built; git has to see that the files
+# are the same, or the next checkout writes all of them anew.
 copy_source() {
 	local from=$1 to=$2
 	lock "$base-src-${from##*/}"
@@ -201,7 +201,7 @@ copy_source() {
 		find "$from" -mindepth 1 -maxdepth 1 ! -name .git ! -name 'obj-*' -exec cp -a -t "$to" {} + &&
 		cp -a "$from/$3" "$to/" &&
 		cp "$(kgit "$from" rev-parse --absolute-git-dir)/index" "$(kgit "$to" rev-parse --absolute-git-dir)/index" &&
-		kgit "$to" -c core.checkStat=minimal -c core.trustctime=false update-index -q --refresh
+		kgit "$to" update-index -q --refresh
 }
 
 state() { awk -v key="$1" '$1 == key { print $2; exit }' "${2:-$TREE}.state" 2>/dev/null; }

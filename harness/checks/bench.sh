@@ -81,6 +81,6 @@ marked() {
 checks_of_the_bench() {
 	t "bench: what costs too much is marked" marked
 	t "$base $arch: bench: all strategies; two runs, the same figures" same_figures
-	t "$base $arch: bench: a kernel without lock on fault" without_lock_on_fault
+	! wants_baseline || t "$base $arch: bench: a kernel without lock on fault" without_lock_on_fault
 	t "$base $arch: bench: vm.max_map_count" too_many_mappings
 }
