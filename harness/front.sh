@@ -15,9 +15,9 @@ check_kernel "$KERNEL"
 : "${PART:=all}"
 check_part "$PART"
 case $PART in all) onto=baseline ;; fixes) onto=stock ;; esac
-: "${ONTO:=$onto}"
-one_of ONTO "$ONTO" baseline stock
-[ "$ONTO" = "$onto" ] || die "PART=$PART is made onto $onto; ONTO='$ONTO' is not"
+# what is not said here is not said to a make that is called from here either
+one_of ONTO "${ONTO:-$onto}" baseline stock
+[ "${ONTO:-$onto}" = "$onto" ] || die "PART=$PART is made onto $onto; ONTO='$ONTO' is not"
 matches MEM "$MEM" '[1-9][0-9]*[MG]' "the guest's memory, such as 512M or 2G"
 matches SMP "$SMP" '[1-9]|[1-5][0-9]|6[0-4]' "the guest's number of CPUs, 1 to 64"
 matches TIMEOUT "$TIMEOUT" '[1-9][0-9]{0,5}' "a number of seconds"

@@ -118,10 +118,15 @@ kgit "$TREE" -c core.abbrev=12 -c user.name="$name" -c user.email="$email" -c fo
 	format-patch -q -o "$SCRATCH/mail" --signoff --from="$name <$email>" --no-signature --subject-prefix="PATCH $base" \
 	--cover-letter --no-renames --no-ext-diff --no-textconv stock.."$(chain)"
 
+# Who takes the series: those whose file mm/mlock.c is.
+(cd "$TREE" && perl scripts/get_maintainer.pl --no-git --no-git-fallback --roles --no-rolestats -f mm/mlock.c) |
+	sed -n 's/ (maintainer:.*//p' | sed 's/^/To: /' >"$SCRATCH/takers"
 for patch in "$SCRATCH"/mail/*.patch; do
 	[ "${patch##*/}" != 0000-cover-letter.patch ] || continue
 	addresses "$patch" >"$SCRATCH/to"
 	[ -s "$SCRATCH/to" ] || die "get_maintainer.pl knows nobody for ${patch##*/}: $(head -n 1 "$SCRATCH/err")"
+	# some files (fs/proc) have lists and no maintainer
+	grep -q '^To: ' "$SCRATCH/to" || cat "$SCRATCH/takers" >>"$SCRATCH/to"
 	# every list learns of the whole
 	grep '^Cc: [^<]*$' "$SCRATCH/to" >>"$SCRATCH/lists" || :
 	headers <"$SCRATCH/to" >"$SCRATCH/headers"
@@ -131,8 +136,7 @@ done
 # The letter: its text in place of git's, whatever is measured or counted
 # in place of a @WORD@.
 letter=$SCRATCH/mail/0000-cover-letter.patch
-(cd "$TREE" && perl scripts/get_maintainer.pl --no-git --no-git-fallback --roles --no-rolestats -f mm/mlock.c) |
-	sed -n 's/ (maintainer:.*//p' | sed 's/^/To: /' | cat - "$SCRATCH/lists" | headers >"$SCRATCH/headers"
+cat "$SCRATCH/takers" "$SCRATCH/lists" | headers >"$SCRATCH/headers"
 printf '    Linux %s.%s, %s\n' "$base" "$(kgit "$TREE" show stock:Makefile | awk '$1 == "SUBLEVEL" { print $3 }')" "$source" >"$SCRATCH/SOURCE"
 [ "$tree_part" = fixes ] || architectures >"$SCRATCH/ARCHES"
 [ "$tree_part" = fixes ] || figures >"$SCRATCH/FIGURES"
