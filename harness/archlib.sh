@@ -11,6 +11,8 @@ arch_karch() {
 	mips*) echo mips ;;
 	s390x) echo s390 ;;
 	armhf) echo arm ;;
+	riscv64) echo riscv ;;
+	ppc64le) echo powerpc ;;
 	*) echo "$1" ;;
 	esac
 }
@@ -18,7 +20,7 @@ arch_karch() {
 # arch_srcarch ARCH: its directory in arch/
 arch_srcarch() {
 	case $1 in
-	x86_64) echo x86 ;;
+	x86_64 | i386) echo x86 ;;
 	*) arch_karch "$1" ;;
 	esac
 }
@@ -28,7 +30,10 @@ arch_cross() {
 	case $1 in
 	x86_64) [ "$(uname -m)" = x86_64 ] || echo x86_64-linux-gnu- ;;
 	mips64el*) echo mips64el-linux-gnuabi64- ;;
+	i386) echo i686-linux-gnu- ;;
 	arm64) echo aarch64-linux-gnu- ;;
+	armhf) echo arm-linux-gnueabihf- ;;
+	ppc64le) echo powerpc64le-linux-gnu- ;;
 	*) echo "$1-linux-gnu-" ;;
 	esac
 }
@@ -36,9 +41,10 @@ arch_cross() {
 # arch_image ARCH: what is booted, below the object directory
 arch_image() {
 	case $1 in
-	x86_64) echo arch/x86/boot/bzImage ;;
-	mips*) echo vmlinux ;;
+	x86_64 | i386) echo arch/x86/boot/bzImage ;;
+	mips* | ppc64le) echo vmlinux ;;
 	s390x) echo arch/s390/boot/bzImage ;;
+	armhf) echo arch/arm/boot/zImage ;;
 	*) echo "arch/$(arch_srcarch "$1")/boot/Image" ;;
 	esac
 }
@@ -53,6 +59,7 @@ arch_fragments() {
 	esac
 	case $1 in
 	mips64el-16k) echo "$dir/lockonfault-mips64el.config" ;;
+	i386) echo "$dir/lockonfault-x86_64.config" ;;
 	esac
 	echo "$dir/lockonfault-$1.config"
 }
@@ -71,8 +78,7 @@ arch_abis() {
 # arch_abi_cc ARCH ABI: the compiler of an ABI
 arch_abi_cc() {
 	case $1-$2 in
-	x86_64-i386) echo i686-linux-gnu-gcc ;;
-	arm64-armhf) echo arm-linux-gnueabihf-gcc ;;
+	x86_64-i386 | arm64-armhf) echo "$(arch_cross "$2")gcc" ;;
 	mips64el*-n64) echo "$(arch_cross "$1")gcc -mabi=64" ;;
 	mips64el*-n32) echo "$(arch_cross "$1")gcc -mabi=n32" ;;
 	mips64el*-o32) echo "$(arch_cross "$1")gcc -mabi=32" ;;
@@ -93,7 +99,8 @@ arch_debian() {
 	case $1 in
 	x86_64) echo amd64 ;;
 	mips64el*) echo mips64el ;;
-	mips) ;;
+	mips | riscv64) ;;
+	ppc64le) echo ppc64el ;;
 	*) echo "$1" ;;
 	esac
 }
