@@ -505,17 +505,17 @@ static void fork_childs_copy(struct work *w)
 /* May a mapping have huge pages?  Some kernels have none for shared memory. */
 static bool huge_eligible(const char *addr)
 {
-	unsigned long start, end;
 	const char *value;
 	struct lines l;
+	struct vma v;
 	char line[256];
 	bool here = false, yes = false;
 
 	if (!lines_open(&l, "/proc/self/smaps"))
 		return false;
 	while (lines_next(&l, line, sizeof(line))) {
-		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
-			here = start == (unsigned long)addr;
+		if (line_vma(line, &v))
+			here = v.start == (unsigned long)addr;
 		value = line_value(line, "THPeligible");
 		if (here && value)
 			yes = atoi(value);

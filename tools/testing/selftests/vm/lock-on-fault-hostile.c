@@ -196,17 +196,16 @@ FIXTURE_TEARDOWN(process)
 /* Where they begin; what is no mapping of the process is left out */
 static int starts_of_vmas(unsigned long *starts)
 {
-	unsigned long start, end;
 	struct lines l;
+	struct vma v;
 	char line[512];
 	int n = 0;
 
 	if (!lines_open(&l, "/proc/self/maps"))
 		return 0;
 	while (n < MOST_VMAS && lines_next(&l, line, sizeof(line)))
-		if (sscanf(line, "%lx-%lx ", &start, &end) == 2 &&
-		    !strstr(line, "[vsyscall]"))
-			starts[n++] = start;
+		if (line_vma(line, &v) && !strstr(line, "[vsyscall]"))
+			starts[n++] = v.start;
 	lines_close(&l);
 	return n;
 }

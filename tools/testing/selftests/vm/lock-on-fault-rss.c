@@ -37,18 +37,19 @@ FIXTURE_TEARDOWN(kinds)
 /* Of the mapping at an address; -1 if it has no such line */
 static long locked_rss(const void *addr)
 {
-	unsigned long at = (unsigned long)addr, start, end;
+	unsigned long at = (unsigned long)addr;
 	const char *value;
 	bool found = false;
 	char line[512];
 	struct lines l;
+	struct vma v;
 	long kb = -1;
 
 	if (!lines_open(&l, "/proc/self/smaps"))
 		return -1;
 	while (kb < 0 && lines_next(&l, line, sizeof(line))) {
-		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
-			found = at >= start && at < end;
+		if (line_vma(line, &v))
+			found = at >= v.start && at < v.end;
 		value = found ? line_value(line, "LockedRss") : NULL;
 		if (value)
 			kb = atol(value);
@@ -225,14 +226,14 @@ TEST(M7_order_of_smaps_is_as_it_was)
 		"Private_Hugetlb", "Swap", "SwapPss", "Locked", "LockedRss",
 		"VmFlags",
 	};
-	unsigned long start, end;
 	char line[512];
 	struct lines l;
+	struct vma v;
 	size_t i = 0, maps = 0;
 
 	ASSERT_TRUE(lines_open(&l, "/proc/self/smaps"));
 	while (maps < 2 && lines_next(&l, line, sizeof(line))) {
-		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+		if (line_vma(line, &v))
 			maps++;
 		else if (i < ARRAY_SIZE(keys) && line_value(line, keys[i]))
 			i++;

@@ -416,19 +416,18 @@ FIXTURE_TEARDOWN(kernels)
 /* The mapping of that name; length 0 if there is none */
 static size_t find_named(const char *name, char **addr)
 {
-	unsigned long start, end;
 	struct lines l;
+	struct vma v;
 	char line[512];
 	size_t len = 0;
 
 	if (!lines_open(&l, "/proc/self/maps"))
 		return 0;
 	while (!len && lines_next(&l, line, sizeof(line))) {
-		if (!strstr(line, name) ||
-		    sscanf(line, "%lx-%lx ", &start, &end) != 2)
+		if (!strstr(line, name) || !line_vma(line, &v))
 			continue;
-		*addr = (char *)start;
-		len = end - start;
+		*addr = (char *)v.start;
+		len = v.end - v.start;
 	}
 	lines_close(&l);
 	return len;

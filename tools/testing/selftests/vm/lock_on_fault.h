@@ -89,11 +89,11 @@
  */
 
 /* flags has more than the 32 bits that count, for the test that says so */
-static inline int sys_mlock2_raw(unsigned long start, unsigned long len,
+static inline int sys_mlock2_raw(unsigned long addr, unsigned long bytes,
 				 unsigned long flags)
 {
 #if HEADERS_HAVE_MLOCK2
-	return syscall(__NR_mlock2, start, len, flags);
+	return syscall(__NR_mlock2, addr, bytes, flags);
 #else
 	errno = ENOSYS;
 	return -1;
@@ -242,11 +242,21 @@ static inline long meminfo(const char *key)
 
 /* What smaps says of one mapping; sizes in kB */
 struct vma {
-	unsigned long start, end;
+	unsigned long start;	/* the first byte */
+	unsigned long end;	/* the one behind the last */
 	char perms[8];
 	long rss, pss, swap, locked;
 	char flags[128];	/* " rd wr ... " */
 };
+
+/*
+ * Is @line the one that a mapping begins with, in maps or smaps?  Then @v says
+ * where that lies; if not, nothing that means anything.
+ */
+static inline bool line_vma(const char *line, struct vma *v)
+{
+	return sscanf(line, "%lx-%lx %7s", &v->start, &v->end, v->perms) == 3;
+}
 
 /* Is a two-letter flag there?  "lo" is locked, "??" one without a name. */
 static inline bool vma_has(const struct vma *v, const char *flag)
@@ -268,26 +278,24 @@ static inline void vma_number(const char *line, const char *key, long *number)
 /* The mapping at an address, from smaps of any process; false if none */
 static inline bool vma_at_of(const char *smaps, const void *addr, struct vma *v)
 {
-	unsigned long at = (unsigned long)addr, start, end;
-	char line[512], perms[8];
+	unsigned long at = (unsigned long)addr;
 	const char *value;
 	bool found = false;
+	char line[512];
 	struct lines l;
+	struct vma next = {};
 
 	memset(v, 0, sizeof(*v));
 	if (!lines_open(&l, smaps))
 		return false;
 	while (lines_next(&l, line, sizeof(line))) {
-		/* keys have a capital letter, addresses have none */
-		if (sscanf(line, "%lx-%lx %7s", &start, &end, perms) == 3) {
+		if (line_vma(line, &next)) {
 			if (found)
 				break;
-			if (at < start || at >= end)
+			if (at < next.start || at >= next.end)
 				continue;
 			found = true;
-			v->start = start;
-			v->end = end;
-			memcpy(v->perms, perms, sizeof(perms));
+			*v = next;
 		} else if (!found) {
 			continue;
 		} else {
@@ -321,16 +329,16 @@ static inline bool is_locked(const void *addr)
 /* How many mappings there are in a range; part of one counts */
 static inline int vmas_in(const void *addr, size_t len)
 {
-	unsigned long from = (unsigned long)addr, start, end;
+	unsigned long from = (unsigned long)addr;
 	struct lines l;
+	struct vma v;
 	char line[512];
 	int n = 0;
 
 	if (!lines_open(&l, "/proc/self/maps"))
 		return -1;
 	while (lines_next(&l, line, sizeof(line)))
-		if (sscanf(line, "%lx-%lx ", &start, &end) == 2 &&
-		    start < from + len && end > from)
+		if (line_vma(line, &v) && v.start < from + len && v.end > from)
 			n++;
 	lines_close(&l);
 	return n;

@@ -13,17 +13,18 @@
  */
 static inline bool charge_is_exact(void)
 {
-	unsigned long start, end, size = 0, locked = 0;
+	unsigned long size = 0, locked = 0;
 	const char *value;
 	struct lines l;
+	struct vma v;
 	char line[512];
 	long lck = vm_lck();
 
 	if (!lines_open(&l, "/proc/self/smaps"))
 		return false;
 	while (lines_next(&l, line, sizeof(line))) {
-		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
-			size = end - start;
+		if (line_vma(line, &v))
+			size = v.end - v.start;
 		value = line_value(line, "VmFlags");
 		/* each flag has a blank behind it */
 		if (value && strstr(value, "lo "))

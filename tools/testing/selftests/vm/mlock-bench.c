@@ -902,7 +902,7 @@ static void parse(int argc, char **argv)
 		opt.use[i] = true;
 }
 
-int main(int argc, char **argv)
+int main(int argc, char *argv[])
 {
 	static struct summary sums[NR_STRATEGIES];
 	const struct result *first = NULL;

@@ -748,7 +748,7 @@ static void usage(int status)
 	exit(status);
 }
 
-int main(int argc, char **argv)
+int main(int argc, char *argv[])
 {
 	static const struct option options[] = {
 		{ "group", required_argument, NULL, 'g' },

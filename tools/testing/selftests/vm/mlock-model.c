@@ -1351,20 +1351,20 @@ static void grow_own_stack(void)
 /* Pages outside of the regions that a lock of everything locks */
 static long count_outside(void)
 {
-	unsigned long start, end, bytes = 0;
+	unsigned long size = 0, bytes = 0;
 	bool special = false, ours = true;
 	char line[512];
 	struct lines l;
-	unsigned long size = 0;
+	struct vma v;
 
 	if (!lines_open(&l, "/proc/self/smaps"))
 		return -1;
 	while (lines_next(&l, line, sizeof(line))) {
 		const char *flags = line_value(line, "VmFlags");
 
-		if (sscanf(line, "%lx-%lx ", &start, &end) == 2) {
-			size = end - start;
-			ours = page_at(start) >= 0 || page_at(end - 1) >= 0;
+		if (line_vma(line, &v)) {
+			size = v.end - v.start;
+			ours = page_at(v.start) >= 0 || page_at(v.end - 1) >= 0;
 			/* the gate is no mapping */
 			special = strstr(line, "[vsyscall]");
 		} else if (flags) {
@@ -1433,10 +1433,10 @@ static bool set_up(struct model *m)
  */
 static bool smaps_agrees(const struct model *m)
 {
-	unsigned long start, end;
 	int page = -1;
 	char line[512];
 	struct lines l;
+	struct vma v;
 	bool ok = true;
 
 	if (!lines_open(&l, "/proc/self/smaps"))
@@ -1444,8 +1444,8 @@ static bool smaps_agrees(const struct model *m)
 	while (ok && lines_next(&l, line, sizeof(line))) {
 		const char *flags = line_value(line, "VmFlags");
 
-		if (sscanf(line, "%lx-%lx ", &start, &end) == 2) {
-			page = page_at(start);
+		if (line_vma(line, &v)) {
+			page = page_at(v.start);
 		} else if (flags && page >= 0) {
 			enum locking lock = m->page[page].lock;
 
@@ -1913,7 +1913,7 @@ static bool run_file(struct op *ops, int n, int more, uint64_t seed,
 	return false;
 }
 
-int main(int argc, char **argv)
+int main(int argc, char *argv[])
 {
 	const char *file = NULL, *value, *why, *tolerate = NULL;
 	bool shrinks = true, print = false, ok = true;
