@@ -119,7 +119,7 @@ listed() {
 	if [ "$arch" = x86_64 ] || [ -n "${FULL:-}" ]; then
 		cat "$TOP/patches/linux-$base/series"
 	else
-		sed -n '/-selftests-vm-Add-tests-for-lock-on-fault/,/^[^[:space:]]*0006-/p' "$TOP/patches/linux-$base/series"
+		awk '/^[^ \t#]/ { on = /-selftests-vm-Add-tests-for-lock-on-fault/ } on' "$TOP/patches/linux-$base/series"
 	fi
 }
 

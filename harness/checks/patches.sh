@@ -74,7 +74,7 @@ kernels_own_runner() {
 
 no_review_tags() { ! grep -nE '^(Acked|Reviewed|Tested|Fixes)[a-z-]*: ' "$TOP"/patches/linux-"$base"*/*; }
 
-# Every architecture and ABI; and it sees it where commit 7 is missing.
+# Every architecture and ABI; and it sees it where the other architectures' commit is missing.
 same_numbers() {
 	"$TOP/harness/abi.sh" "$base" | tee "$SCRATCH/abi"
 	[ "$(grep -c ' sys_mlock2' "$SCRATCH/abi")" -ge 20 ]

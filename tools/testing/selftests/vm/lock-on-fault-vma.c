@@ -397,14 +397,6 @@ TEST_F(kinds, M8_mprotect_copies_nothing)
 	struct mem *m = &self->m;
 	long copies;
 
-#ifdef __mips__
-	/*
-	 * pte_modify() there clears the mark of the zero page, so that
-	 * unmapping it corrupts the kernel; no lock has a part in that.
-	 */
-	if (variant->kind == ANON_PRIVATE)
-		SKIP(return, "mprotect() of the zero page is broken on MIPS");
-#endif
 	ASSERT_EQ(0, mprotect(m->addr, m->len, PROT_READ));
 	touch_read(m->addr, m->len);
 	ASSERT_EQ(PAGES, pages_present(m->addr, m->len));
