@@ -11,6 +11,8 @@ arch_karch() {
 	mips*) echo mips ;;
 	s390x) echo s390 ;;
 	armhf) echo arm ;;
+	riscv64) echo riscv ;;
+	ppc64le) echo powerpc ;;
 	*) echo "$1" ;;
 	esac
 }
@@ -31,6 +33,7 @@ arch_cross() {
 	i386) echo i686-linux-gnu- ;;
 	arm64) echo aarch64-linux-gnu- ;;
 	armhf) echo arm-linux-gnueabihf- ;;
+	ppc64le) echo powerpc64le-linux-gnu- ;;
 	*) echo "$1-linux-gnu-" ;;
 	esac
 }
@@ -39,8 +42,9 @@ arch_cross() {
 arch_image() {
 	case $1 in
 	x86_64 | i386) echo arch/x86/boot/bzImage ;;
-	mips*) echo vmlinux ;;
+	mips* | ppc64le) echo vmlinux ;;
 	s390x) echo arch/s390/boot/bzImage ;;
+	armhf) echo arch/arm/boot/zImage ;;
 	*) echo "arch/$(arch_srcarch "$1")/boot/Image" ;;
 	esac
 }
@@ -95,7 +99,8 @@ arch_debian() {
 	case $1 in
 	x86_64) echo amd64 ;;
 	mips64el*) echo mips64el ;;
-	mips) ;;
+	mips | riscv64) ;;
+	ppc64le) echo ppc64el ;;
 	*) echo "$1" ;;
 	esac
 }

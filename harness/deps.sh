@@ -17,7 +17,10 @@ packages() {
 	mips)	echo qemu-system-mips gcc-mips-linux-gnu libc6-dev-mips-cross ;;
 	s390x)	echo qemu-system-misc gcc-s390x-linux-gnu libc6-dev-s390x-cross ;;
 	i386)	echo qemu-system-x86 gcc-i686-linux-gnu libc6-dev-i386-cross ;;
+	riscv64)	echo qemu-system-misc opensbi gcc-riscv64-linux-gnu libc6-dev-riscv64-cross ;;
+	ppc64le)	echo qemu-system-ppc gcc-powerpc64le-linux-gnu libc6-dev-ppc64el-cross ;;
 	arm64)	echo qemu-system-arm gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross ;;
+	armhf)	echo qemu-system-arm gcc-arm-linux-gnueabihf libc6-dev-armhf-cross ;;
 	docs)	echo python3-sphinx python3-docutils groff-base gcc libc6-dev ;;
 	check)	echo perl sparse shellcheck gcc-i686-linux-gnu libc6-dev-i386-cross libcap-dev util-linux python3-ply python3-git ;;
 	compile-*)	echo "gcc-${1#compile-}" ;;

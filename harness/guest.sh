@@ -66,10 +66,12 @@ usage() {
 #			writes just before the reboot cannot get lost.
 #   cpus		how many processors it can have, if there is a limit
 #   elf			the ELF files the guest runs: class, byte order, machine
+#   tty			the guest's name of the virtio console
 #   clock		tsc: the clock is a counter that the guest cannot measure
 arch_table() {
 	extra=()
 	cpus=64
+	tty=hvc0
 	clock=none
 	case $1 in
 	x86_64 | i386)
@@ -142,6 +144,42 @@ arch_table() {
 		virtio=device
 		extra=(-global virtio-mmio.ioeventfd=off)
 		elf="64le183 32le40"
+		;;
+	armhf)
+		qemu='qemu-system-arm'
+		machine=virt
+		cpu=cortex-a15
+		cpus=8
+		host=none
+		kargs="console=ttyAMA0"
+		virtio=device
+		extra=(-global virtio-mmio.ioeventfd=off)
+		elf="32le40"
+		;;
+	riscv64)
+		qemu='qemu-system-riscv64'
+		machine=virt
+		cpu=rv64
+		host=riscv64
+		kargs="console=ttyS0"
+		virtio=device
+		extra=(-global virtio-mmio.ioeventfd=off)
+		elf="64le243"
+		;;
+	ppc64le)
+		qemu='qemu-system-ppc64'
+		# the small firmware; and no mitigations that an emulator lacks
+		machine=pseries,x-vof=on,cap-cfpc=broken,cap-sbbc=broken
+		machine+=,cap-ibs=broken
+		cpu=power9
+		cpus=32
+		host=ppc64le
+		# the kernel's messages are on a console of the same kind
+		kargs="console=hvc0"
+		tty=hvc1
+		virtio=pci
+		extra=(-global virtio-pci.ioeventfd=off)
+		elf="64le21"
 		;;
 	*)
 		die "--arch: no guest for '$1'; one of: $ARCHES $MORE_ARCHES"
@@ -478,7 +516,7 @@ run_conf() {
 	local mode=$1 term=$2 name word
 
 	shift 2
-	printf '%s\0' "mode=$mode" "env=TERM=$term" "env=HOME=/root" \
+	printf '%s\0' "mode=$mode" "console=/dev/$tty" "env=TERM=$term" "env=HOME=/root" \
 		"env=PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 	for name in $(compgen -A export LOF_); do
 		printf '%s\0' "env=$name=${!name}"
@@ -679,7 +717,7 @@ first_complaint() {
 	/^(watchdog: BUG: |INFO: task .* blocked for more than )/ { kind = "BUG" }
 	/^INFO: trying to register non-static key/ { kind = "BUG" }
 	/^(UBSAN: |kmemleak: [0-9]+ new suspected memory leaks)/ { kind = "BUG" }
-	/^BUG: (unable to handle|kernel NULL|stack guard page)/ ||
+	/^BUG: ([Uu]nable to handle|[Kk]ernel NULL|stack guard page)/ ||
 	/(^|CPU [0-9]+ )Unable to handle kernel/ ||
 	/^(kernel BUG at|Kernel bug detected|Internal error: )/ ||
 	/\[#[0-9]+\]/ { kind = "oops" }

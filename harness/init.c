@@ -14,6 +14,7 @@
  *				"STATUS number", 128 + N if signal N ended it
  *	mode=shell		interactive: cooked console in a session of its own
  *	mode=probe		no program, the guest only shows that it boots
+ *	console=PATH		the virtio console
  *	cwd=PATH
  *	stdin=PATH		instead of /dev/null (not for mode=shell)
  *	winsize=ROWS COLUMNS	of the terminal behind the console
@@ -50,7 +51,6 @@
 #include <termios.h>
 #include <unistd.h>
 
-#define CONSOLE		"/dev/hvc0"
 #define STATUS_PORT	"lof.status"
 #define BUSYBOX		"/bin/busybox"
 
@@ -64,6 +64,7 @@ enum mode { MODE_RUN, MODE_EACH, MODE_SHELL, MODE_PROBE };
 
 static struct {
 	enum mode mode;
+	char *console;
 	char *cwd;
 	char *in;
 	char *exec;
@@ -246,7 +247,7 @@ static int open_status_port(void)
 
 static int open_console(void)
 {
-	return open(CONSOLE, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	return open(conf.console, O_RDWR | O_NOCTTY | O_CLOEXEC);
 }
 
 static int wait_for(int (*open_it)(void), const char *what)
@@ -381,6 +382,8 @@ static void parse_record(char *rec)
 			conf.mode = MODE_PROBE;
 		else
 			goto bad;
+	} else if (!strcmp(rec, "console")) {
+		conf.console = val;
 	} else if (!strcmp(rec, "cwd")) {
 		conf.cwd = val;
 	} else if (!strcmp(rec, "stdin")) {
@@ -438,10 +441,10 @@ static void set_raw(int tty)
 	struct termios t;
 
 	if (tcgetattr(tty, &t))
-		fail("tcgetattr", CONSOLE);
+		fail("tcgetattr", conf.console);
 	cfmakeraw(&t);
 	if (tcsetattr(tty, TCSANOW, &t))
-		fail("tcsetattr", CONSOLE);
+		fail("tcsetattr", conf.console);
 }
 
 /* What "stty sane" makes of a terminal, for the shell. */
@@ -450,7 +453,7 @@ static void set_cooked(int tty)
 	struct termios t;
 
 	if (tcgetattr(tty, &t))
-		fail("tcgetattr", CONSOLE);
+		fail("tcgetattr", conf.console);
 	t.c_iflag = ICRNL | IXON | BRKINT;
 	t.c_oflag = OPOST | ONLCR;
 	t.c_cflag |= CREAD | CS8;
@@ -467,7 +470,7 @@ static void set_cooked(int tty)
 	t.c_cc[VMIN] = 1;
 	t.c_cc[VTIME] = 0;
 	if (tcsetattr(tty, TCSANOW, &t))
-		fail("tcsetattr", CONSOLE);
+		fail("tcsetattr", conf.console);
 	if (conf.winsize.ws_row && conf.winsize.ws_col)
 		ioctl(tty, TIOCSWINSZ, &conf.winsize);
 }
@@ -635,7 +638,7 @@ int main(void)
 	install_applets();
 
 	/* Held open until the end, so that closing it cannot lose output. */
-	tty = wait_for(open_console, CONSOLE);
+	tty = wait_for(open_console, conf.console);
 	if (conf.mode == MODE_SHELL)
 		set_cooked(tty);
 	else

@@ -18,7 +18,7 @@ export TOP BUILD OUT CACHE
 BASES="6.1 5.10"
 # What make check-all boots, and what it boots besides with FULL=1
 ARCHES="x86_64 mips64el mips s390x"
-MORE_ARCHES="i386 mips64el-16k arm64"
+MORE_ARCHES="i386 arm64 armhf riscv64 ppc64le mips64el-16k"
 KERNELS="stock baseline series"
 # ... and what is built on stock: our fixes of its defects, by themselves
 MORE_KERNELS="fixes"
