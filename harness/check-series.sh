@@ -21,6 +21,8 @@ lock "$base-$arch-check-series"
 scratch
 . "$TOP/harness/testlib.sh"
 began_all=$(date +%s)
+# what one lane of the work makes and the other takes
+shared=$SCRATCH
 # long steps say how far they are, also within a test
 exec 3>&2
 
@@ -40,14 +42,14 @@ has_flags() { at "$1" '#define[[:space:]]+MLOCK_ONFAULT' include/uapi/asm-generi
 # Warnings.  The files that any commit touches, at every commit; each is
 # compared with its parent.
 #
-warnings_of() { "$TOP/harness/warnings.sh" "$base" "$arch" "$1" >"$SCRATCH/warnings-$1" 2>"$SCRATCH/warn.err" 3>&-; }
+warnings_of() { "$TOP/harness/warnings.sh" "$base" "$arch" "$1" >"$shared/warnings-$1" 2>"$SCRATCH/warn.err" 3>&-; }
 no_new_warnings() {
 	local touched
 	touched=$(kgit "$TREE" diff --name-only "$1^" "$1" -- ':!tools' ':!Documentation' ':!MAINTAINERS' |
 		awk -F/ -v mine="$srcarch" '$1 != "arch" || $2 == mine')
 	[ -n "$touched" ] || skip "touches nothing that a kernel for $arch is made of"
 	warnings_of "$1" || { cat "$SCRATCH/warn.err"; return 1; }
-	comm -13 "$SCRATCH/warnings-$parent" "$SCRATCH/warnings-$1" | tee "$SCRATCH/new"
+	comm -13 "$shared/warnings-$parent" "$shared/warnings-$1" | tee "$SCRATCH/new"
 	[ ! -s "$SCRATCH/new" ]
 }
 
@@ -72,11 +74,10 @@ tests_compile() {
 # Kernels.
 #
 kernel_of() {
-	local keep=$SCRATCH
 	build_kernel step "$(build_id "$1")" kernel_source step "$1" 2>&3
-	cp "$image" "$keep/image-$1"
+	cp "$image" "$shared/image-$1"
 }
-guest() { "$TOP/harness/guest.sh" --arch "$arch" --image "$SCRATCH/image-$1" --mem "${MEM:-512M}" --timeout 300 -- "${@:2}" 3>&-; }
+guest() { "$TOP/harness/guest.sh" --arch "$arch" --image "$shared/image-$1" --mem "${MEM:-512M}" --timeout 300 -- "${@:2}" 3>&-; }
 
 answers() {
 	local call=ENOSYS onfault=ENOSYS bad=ENOSYS all=EINVAL
@@ -104,9 +105,9 @@ answers() {
 plain_locks() {
 	local status=0
 	"$(arch_cross "$arch")gcc" -O2 -Wall -static -o "$SCRATCH/plain-lock" "$TOP/harness/tests/plain-lock.c"
-	guest "$1" "$SCRATCH/plain-lock" >"$SCRATCH/plain-$1" || status=$?
-	diff "$SCRATCH/plain-$first" "$SCRATCH/plain-$1" || status=1
-	[ $status = 0 ] || cat "$SCRATCH/plain-$1"
+	guest "$1" "$SCRATCH/plain-lock" >"$shared/plain-$1" || status=$?
+	diff "$shared/plain-$first" "$shared/plain-$1" || status=1
+	[ $status = 0 ] || cat "$shared/plain-$1"
 	return $status
 }
 
@@ -115,13 +116,13 @@ programs_of() {
 	local at=$1
 	kgit "$TREE" cat-file -e "$at:$vm/mlock2-tests.c" 2>/dev/null || at=$first_with_tests
 	kgit "$TREE" grep -l 'kselftest_harness\.h' "$at" -- "$vm/*.c" | sed -E 's%.*/([^/]*)\.c$%\1%' |
-		grep -xFf "$SCRATCH/ours"
+		grep -xFf "$shared/ours"
 }
 # suite COMMIT ABI: the tests that there are at this point; the results' directory
 suite() {
 	local -a programs
 	mapfile -t programs < <(programs_of "$1")
-	IMAGE=$SCRATCH/image-$1 AS=step HEADERS=series MEM=2G \
+	IMAGE=$shared/image-$1 AS=step HEADERS=series MEM=2G \
 		"$TOP/harness/selftests.sh" run "$base" "$arch" series "$2" "${programs[@]}" 2>"$SCRATCH/suite.err" 3>&- ||
 		{ cat "$SCRATCH/suite.err"; return 1; }
 }
@@ -130,33 +131,34 @@ count() { awk '{ n[$1]++ } END { printf "%d passed, %d failed, %d skipped", n["o
 passing() {
 	local dir
 	dir=$(suite "$1" "$2") || { echo "$dir"; return 1; }
-	cp "$dir/tests" "$SCRATCH/suite-$1"
+	cp "$dir/tests" "$shared/suite-$1"
 	! grep -q 'the_guest_failed' "$dir/tests" || { tail -n 15 "$SCRATCH/suite.err"; return 1; }
-	awk '$1 == "ok" { print $2, $3 }' "$dir/tests" | sort >"$SCRATCH/passing-$1"
+	awk '$1 == "ok" { print $2, $3 }' "$dir/tests" | sort >"$shared/passing-$1"
 }
 # Before the flags most tests fail.  What does not need the flags must go on
 # to work, commit by commit.
 nothing_lost() {
 	passing "$1" "$2"
-	comm -23 "$SCRATCH/passing-$parent" "$SCRATCH/passing-$1" | sed 's/^/passes on its parent only: /' | tee "$SCRATCH/lost"
+	comm -23 "$shared/passing-$parent" "$shared/passing-$1" | sed 's/^/passes on its parent only: /' | tee "$SCRATCH/lost"
 	[ ! -s "$SCRATCH/lost" ]
 }
 all_pass() {
 	local status=0
 	passing "$1" "$2"
-	! grep '^FAIL' "$SCRATCH/suite-$1" || status=1
-	[ -s "$SCRATCH/passing-$1" ] && return $status
+	! grep '^FAIL' "$shared/suite-$1" || status=1
+	[ -s "$shared/passing-$1" ] && return $status
 }
+# tests_pass COMMIT ABI...
 tests_pass() {
-	for abi in $abis; do
+	local abi
+	for abi in "${@:2}"; do
 		t "$what: the tests so far pass, $abi programs" all_pass "$1" "$abi"
-		printf '      %s\n' "$(count "$SCRATCH/suite-$1")"
-		sed -n 's/^skip /      skip  /p' "$SCRATCH/suite-$1"
-		skipped=$((skipped + $(grep -c '^skip ' "$SCRATCH/suite-$1" || :)))
+		printf '      %s\n' "$(count "$shared/suite-$1")"
+		sed -n 's/^skip /      skip  /p' "$shared/suite-$1"
+		skipped=$((skipped + $(grep -c '^skip ' "$shared/suite-$1" || :)))
 	done
-	abi=${abis%% *}
 }
-demonstration() { ARCH=$arch "$TOP/harness/demo.sh" "$SCRATCH/image-$1" 3>&-; }
+demonstration() { ARCH=$arch "$TOP/harness/demo.sh" "$shared/image-$1" 3>&-; }
 
 #
 # Comments and documentation: no complaint that the parent did not have.
@@ -246,50 +248,102 @@ plain_linux() {
 
 mapfile -t commits < <(kgit "$TREE" rev-list --reverse baseline..series)
 first=$(kgit "$TREE" rev-parse "baseline^{commit}")
-parent=$first
-abis=$(arch_abis "$arch")
-abi=${abis%% *}
-nr=0
+read -ra abis < <(arch_abis "$arch")
 vm=tools/testing/selftests/vm
-sed -nE "s%^[[:space:]]+$vm/(.*)\\.c$%\\1%p" "$TOP/patches/linux-$base/series" >"$SCRATCH/ours"
+sed -nE "s%^[[:space:]]+$vm/(.*)\\.c$%\\1%p" "$TOP/patches/linux-$base/series" >"$shared/ours"
 first_with_tests=$(kgit "$TREE" log --reverse --format=%H baseline..series -- "$vm/mlock2-tests.c" | head -n 1)
 
-kernel_source step "$first" baseline
-t "$base $arch: baseline: compiles with W=1 and sparse" warnings_of "$parent"
-t "$base $arch: baseline: builds" kernel_of "$parent"
-t "$base $arch: baseline: boots, answers as if lock on fault had never been" answers "$parent"
-t "$base $arch: baseline: plain locks" plain_locks "$parent"
-t "$base $arch: baseline: what passes on it" passing "$parent" "$abi"
-for commit in "${commits[@]}"; do
+# Two lanes, as guests leave a processor idle: one compiles and reads, commit by
+# commit, the other boots what has been built.  Lines of both may alternate.
+lane() {
+	passed=0 failed=0 skipped=0 failures=() nr=0 parent=$first
+	SCRATCH=$shared/$1
+	mkdir "$SCRATCH"
+	"$1"
+	printf '%s\n' "$passed $failed $skipped" "${failures[@]}" >"$shared/$1.result"
+}
+next_commit() {
 	nr=$((nr + 1))
 	what="$base $arch: $nr/${#commits[@]}"
-	step COMMIT "$nr/${#commits[@]} $(kgit "$TREE" log -1 --format=%s "$commit") ($(elapsed "$began_all") so far)"
-	t "$what: checkpatch --strict" "$TOP/harness/style.sh" "$base" "$commit"
-	t "$what: kernel-doc" kernel_doc "$commit"
-	t "$what: no warning that its parent does not have (W=1, sparse)" no_new_warnings "$commit"
-	[ -e "$SCRATCH/warnings-$commit" ] || cp "$SCRATCH/warnings-$parent" "$SCRATCH/warnings-$commit"
-	if ! kgit "$TREE" diff --quiet "$commit^" "$commit" -- tools/testing/selftests/vm/Makefile; then
-		t "$what: its tests compile with the kernel's own Makefile" tests_compile "$commit"
-	fi
-	if [ "$(build_id "$commit")" != "$(build_id "$commit^")" ]; then
-		t "$what: builds" kernel_of "$commit"
-		t "$what: boots, answers as it has to at this point" answers "$commit"
-		t "$what: plain locks work as on baseline" plain_locks "$commit"
-		if has_call "$commit" && has_flags "$commit"; then
-			t "$what: the demonstration" demonstration "$commit"
-			tests_pass "$commit"
+}
+same_kernel() { [ "$(build_id "$1")" = "$(build_id "$1^")" ]; }
+
+compile_and_read() {
+	local commit
+	kernel_source step "$first" baseline
+	t "$base $arch: baseline: builds" kernel_of "$parent"
+	: >"$shared/built-$parent"
+	t "$base $arch: baseline: compiles with W=1 and sparse" warnings_of "$parent"
+	for commit in "${commits[@]}"; do
+		next_commit
+		step COMMIT "$nr/${#commits[@]} $(kgit "$TREE" log -1 --format=%s "$commit") ($(elapsed "$began_all") so far)"
+		if same_kernel "$commit"; then
+			ln -s "image-$parent" "$shared/image-$commit"
 		else
-			t "$what: what passes on its parent passes on it" nothing_lost "$commit" "$abi"
-			printf '      %s of %s tests; the others need the flags\n' \
-				"$(wc -l <"$SCRATCH/passing-$commit")" "$(wc -l <"$SCRATCH/suite-$commit")"
+			t "$what: builds" kernel_of "$commit"
 		fi
-	else
-		# the same kernel as its parent's
-		cp "$SCRATCH/image-$parent" "$SCRATCH/image-$commit"
-		cp "$SCRATCH/passing-$parent" "$SCRATCH/passing-$commit"
-		[ "$(programs_of "$commit")" = "$(programs_of "$parent")" ] || tests_pass "$commit"
+		: >"$shared/built-$commit"
+		t "$what: checkpatch --strict" "$TOP/harness/style.sh" "$base" "$commit"
+		t "$what: kernel-doc" kernel_doc "$commit"
+		t "$what: no warning that its parent does not have (W=1, sparse)" no_new_warnings "$commit"
+		[ -e "$shared/warnings-$commit" ] || cp "$shared/warnings-$parent" "$shared/warnings-$commit"
+		if ! kgit "$TREE" diff --quiet "$commit^" "$commit" -- tools/testing/selftests/vm/Makefile; then
+			t "$what: its tests compile with the kernel's own Makefile" tests_compile "$commit"
+		fi
+		parent=$commit
+	done
+}
+
+# built COMMIT: wait for the other lane to get there, or to end
+built() {
+	until [ -e "$shared/built-$1" ] || ! kill -0 "$compiler" 2>/dev/null; do
+		sleep 2
+	done
+}
+
+# In between the first ABI's programs, in the end those of all.
+boot() {
+	local commit last=${commits[-1]}
+	built "$parent"
+	t "$base $arch: baseline: boots, answers as if lock on fault had never been" answers "$parent"
+	t "$base $arch: baseline: plain locks" plain_locks "$parent"
+	t "$base $arch: baseline: what passes on it" passing "$parent" "${abis[0]}"
+	for commit in "${commits[@]}"; do
+		next_commit
+		built "$commit"
+		if ! same_kernel "$commit"; then
+			t "$what: boots, answers as it has to at this point" answers "$commit"
+			t "$what: plain locks work as on baseline" plain_locks "$commit"
+			if has_call "$commit" && has_flags "$commit"; then
+				t "$what: the demonstration" demonstration "$commit"
+				tests_pass "$commit" "${abis[0]}"
+			else
+				t "$what: what passes on its parent passes on it" nothing_lost "$commit" "${abis[0]}"
+				printf '      %s of %s tests; the others need the flags\n' \
+					"$(wc -l <"$shared/passing-$commit")" "$(wc -l <"$shared/suite-$commit")"
+			fi
+		else
+			cp "$shared/passing-$parent" "$shared/passing-$commit"
+			[ "$commit" = "$last" ] || [ "$(programs_of "$commit")" = "$(programs_of "$parent")" ] ||
+				tests_pass "$commit" "${abis[0]}"
+		fi
+		[ "$commit" != "$last" ] || tests_pass "$commit" "${abis[@]}"
+		parent=$commit
+	done
+}
+
+lane compile_and_read &
+compiler=$!
+lane boot &
+wait
+for lane in compile_and_read boot; do
+	if ! read -r p f s <"$shared/$lane.result"; then
+		failures+=("$lane: did not end")
+		failed=$((failed + 1))
+		continue
 	fi
-	parent=$commit
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+	mapfile -t -O ${#failures[@]} failures < <(tail -n +2 "$shared/$lane.result" | grep .)
 done
 t "$base: pages in Documentation/ that the series touches render without a new warning" pages
 t "$base: series: git am takes it on a plain Linux, without Debian's patches" plain_linux

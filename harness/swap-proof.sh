@@ -93,7 +93,8 @@ step RUN "$base $arch ${AS:-$kernel}: secrets, and memory that is short"
 began=$(date +%s)
 status=0
 "$TOP/harness/guest.sh" --arch "$arch" --image "$image" --mem 256M --smp 2 --swap 1G --swap-image "$SCRATCH/swap" \
-	--append "${APPEND:-}" --timeout "${TIMEOUT:-900}" -- "$program" "$token" >"$here/said" || status=$?
+	--append "${APPEND:-}" --timeout "${TIMEOUT:-900}" -- "$program" "$token" |
+	tee "$here/said" | sed -un 's/^[a-z]*: [0-9]* of [0-9]* variants/  RUN      &/p' >&2 || status=$?
 found "$SCRATCH/swap" >"$here/found"
 verdicts "$here/found" "$here/said" | tee "$here/lines"
 step RAN "$(awk '/^pressure/' "$here/said"), $(($(du -k "$SCRATCH/swap" | cut -f1) / 1024)) MiB of the disk written, in $(elapsed "$began")"

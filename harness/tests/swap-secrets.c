@@ -657,7 +657,14 @@ static __attribute__((noreturn)) void press(void)
  */
 static bool until(unsigned int *count, unsigned int min, unsigned int max)
 {
+	static const char * const phases[] = { "prepare", "fill", "watch", "end" };
+	unsigned int waited = 0;
+
 	while (get(*count) < NR_VARIANTS || get(all->passes) < min) {
+		if (++waited % 1000 == 0)
+			fprintf(stderr, "%s: %u of %zu variants, %lu pages of pressure, %u passes\n",
+				phases[get(all->phase)], get(*count), NR_VARIANTS,
+				get(all->pressed), get(all->passes));
 		if (waitpid(-1, NULL, WNOHANG) > 0)
 			return false;
 		if (max && get(all->passes) >= max)
