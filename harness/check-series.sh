@@ -23,8 +23,6 @@ scratch
 began_all=$(date +%s)
 # what one lane of the work makes and the other takes
 shared=$SCRATCH
-# long steps say how far they are, also within a test
-exec 3>&2
 
 srcarch=$(arch_srcarch "$arch")
 at() { kgit "$TREE" grep -qE "$2" "$1" -- "${@:3}"; }

@@ -31,6 +31,12 @@ t() {
 		printf 'FAIL  %s (status %s)\n%s\n' "$name" "$status" "$(tail -n 25 "$SCRATCH/t.log" | sed 's/^/      /')" ;;
 	esac
 }
+
+# aloud COMMAND...: in a test, what takes minutes: its progress is shown, and
+# kept like all that a test says
+exec 3>&2
+aloud() { "$@" 2> >(tee >(cat >&3) >&2); }
+
 skip() { echo "$*"; exit 77; }
 
 # verdict: the last line; the count says how it all ended.

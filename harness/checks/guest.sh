@@ -14,7 +14,7 @@ in_guest() {
 	"$TOP/harness/guest.sh" --arch "$arch" --image "$image" --mem "${MEM:-512M}" --timeout "${LIMIT:-120}" "$@"
 }
 
-builds() { image_of "$1"; }
+builds() { aloud image_of "$1"; }
 
 finished_is_reused() {
 	local began

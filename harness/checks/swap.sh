@@ -34,7 +34,7 @@ swap_proof_on() {
 # A reclaim that does not know of locks on fault lets every secret out.
 secrets_can_be_found() {
 	local image
-	image=$("$TOP/harness/faults.sh" "$base" "$arch" image)
+	image=$(aloud "$TOP/harness/faults.sh" "$base" "$arch" image)
 	IMAGE=$image AS=faults APPEND=lof_fault=reclaim_takes_onfault LEAKS=1 \
 		"$TOP/harness/swap-proof.sh" "$base" "$arch" series
 }

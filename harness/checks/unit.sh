@@ -7,7 +7,7 @@
 # units FAULT: what they said, "ok NAME" or "not ok NAME"
 units() {
 	local image
-	image=$("$TOP/harness/faults.sh" "$base" "$arch" image)
+	image=$(aloud "$TOP/harness/faults.sh" "$base" "$arch" image)
 	"$TOP/harness/guest.sh" --arch "$arch" --image "$image" --append "lof_fault=$1" --log "$SCRATCH/units.log" \
 		--swap 0 --disk 0 --mem 512M --timeout 120 -- true
 	sed -nE '/# Subtest: mlock\r?$/,/ok [0-9]+ (- )?mlock\r?$/s/.*\] +((not )?ok) [0-9]+ (- )?([a-z_]+)\r?$/\1 \4/p' \
