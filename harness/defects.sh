@@ -36,6 +36,7 @@ D12	6.1 ~5.10	D12_	pages of THPs mapped by PTEs are evictable
 D13	5.10 -6.1	(kinds[.]file_|files[.]).*M2_|M5_	pages of files and what GUP misses are not locked
 D14	6.1 5.10	M7_every_flag	VmFlags prints ??
 D15	6.1 5.10	D15_	mremap() that fails has unmapped the destination
+D16	6.1	D16_	used through a TLB's old entry, and not locked
 END
 rows() { awk -F'\t' -v not="-$base" '{ n = split($2, has, " "); for (i = 1; i <= n; i++) if (has[i] == not || has[i] == "~" substr(not, 2)) next; print }' "$SCRATCH/rows"; }
 
