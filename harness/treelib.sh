@@ -190,6 +190,12 @@ kernel_source() (
 	kgit "$src" checkout -q -f --detach "$(kgit "$TREE" rev-parse "$rev^{commit}")"
 )
 
+# forget_path FROM TO DIR: the kernel's own tools are built with whole paths, and a
+# new objtool makes every object again
+forget_path() {
+	[ ! -d "$3" ] || find "$3" -name '.*.cmd' -exec sed -i "s|$1/|$2/|g" {} +
+}
+
 # copy_source FROM TO OBJ: a worktree with one of its object directories.  Times
 # are kept, so that make finds built what is built; git has to see that the files
 # are the same, or the next checkout writes all of them anew.
@@ -200,6 +206,7 @@ copy_source() {
 	kgit "$TREE" worktree add -q -f --no-checkout --detach "$to" "$(kgit "$from" rev-parse HEAD)" >/dev/null 2>&1 &&
 		find "$from" -mindepth 1 -maxdepth 1 ! -name .git ! -name 'obj-*' -exec cp -a -t "$to" {} + &&
 		cp -a "$from/$3" "$to/" &&
+		forget_path "$from" "$to" "$to/$3/tools" &&
 		cp "$(kgit "$from" rev-parse --absolute-git-dir)/index" "$(kgit "$to" rev-parse --absolute-git-dir)/index" &&
 		kgit "$to" update-index -q --refresh
 }
