@@ -64,9 +64,10 @@ build() {
 		out=$bin/$(basename "$f" .c)
 		[ -z "$(find "$src" "$include/asm/unistd.h" -newer "$out" 2>/dev/null | head -n 1)" ] && [ -e "$out" ] && continue
 		step CC "$(basename "$out") ($headers_of, $abi)"
+		# As the kernel's own Makefile does, without saying which libc it is.
 		# kselftest_harness.h calls setjmp() in each test, for which gcc, where
 		# it inlines, suspects locals of functions that have long returned
-		"${cc[@]}" -O2 -Wall -Wextra -Wno-unused-parameter -Wno-clobbered -Werror -static -pthread -D_GNU_SOURCE \
+		"${cc[@]}" -O2 -Wall -Wextra -Wno-unused-parameter -Wno-clobbered -Werror -static -pthread \
 			-isystem "$include" -I"$BUILD/$base/src/$headers_of/tools/testing/selftests/vm" \
 			-o "$out.new" "$f" >&2 || die "$(basename "$f") does not compile for $abi"
 		mv "$out.new" "$out"

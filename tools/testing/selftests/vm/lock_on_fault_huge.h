@@ -6,10 +6,10 @@
 #ifndef _SELFTESTS_VM_LOCK_ON_FAULT_HUGE_H
 #define _SELFTESTS_VM_LOCK_ON_FAULT_HUGE_H
 
+#include "lock_on_fault_mm.h" /* says which libc, so before all others */
+
 #include <poll.h>
 #include <time.h>
-
-#include "lock_on_fault_mm.h"
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE		25
