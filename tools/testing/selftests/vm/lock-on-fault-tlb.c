@@ -35,7 +35,7 @@ FIXTURE_SETUP(stale)
 	store_pages(self->h.twin.addr, self->h.size, 't');
 	self->page = mmap(self->h.more, page_size(), PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_FIXED, fd, 0);
-	ASSERT_NE(MAP_FAILED, self->page);
+	ASSERT_TRUE(self->page != MAP_FAILED);
 }
 
 FIXTURE_TEARDOWN(stale)
