@@ -41,6 +41,7 @@ secrets_can_be_found() {
 
 checks_of_the_swap() {
 	swap_proof_on series
-	[ "$arch" != x86_64 ] ||
+	# make check-all's: that the twins are found shows already that it looks
+	[ "$arch" != x86_64 ] || ! wants_baseline ||
 		t "$base $arch: swap: with a fault in reclaim all secrets are found on the disk" secrets_can_be_found
 }
