@@ -437,12 +437,8 @@ TEST_F_TIMEOUT(threads, M2_M3_I6_all_at_once, LONG_SECONDS + 60)
 	EXPECT_EQ(0, vm_lck());
 	after = mlocked_now();
 	if (self->mlocked >= 0) {
-		/*
-		 * Locks and unlocks are counted in batches of each CPU's, and
-		 * a page or a few can stay behind.  A leak would be one in
-		 * some hundred operations at least.
-		 */
-		EXPECT_GT(page_kb(4 * THREADS), labs(after - self->mlocked))
+		/* a leak would be one in some hundred operations at least */
+		EXPECT_GT(page_kb(THREADS), labs(after - self->mlocked))
 			TH_LOG("Mlocked: %ld kB before, %ld kB after",
 			       self->mlocked, after);
 	}
