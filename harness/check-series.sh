@@ -254,11 +254,12 @@ first_with_tests=$(kgit "$TREE" log --reverse --format=%H baseline..series -- "$
 # Two lanes, as guests leave a processor idle: one compiles and reads, commit by
 # commit, the other boots what has been built.  Lines of both may alternate.
 lane() {
-	passed=0 failed=0 skipped=0 failures=() nr=0 parent=$first
+	nr=0 parent=$first
+	no_tests
 	SCRATCH=$shared/$1
 	mkdir "$SCRATCH"
 	"$1"
-	printf '%s\n' "$passed $failed $skipped" "${failures[@]}" >"$shared/$1.result"
+	keep_count "$shared/$1.result"
 }
 next_commit() {
 	nr=$((nr + 1))
@@ -335,13 +336,7 @@ compiler=$!
 lane boot &
 wait
 for lane in compile_and_read boot; do
-	if ! read -r p f s <"$shared/$lane.result"; then
-		failures+=("$lane: did not end")
-		failed=$((failed + 1))
-		continue
-	fi
-	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
-	mapfile -t -O ${#failures[@]} failures < <(tail -n +2 "$shared/$lane.result" | grep .)
+	add_count "$shared/$lane.result" "$lane"
 done
 t "$base: pages in Documentation/ that the series touches render without a new warning" pages
 t "$base: series: git am takes it on a plain Linux, without Debian's patches" plain_linux

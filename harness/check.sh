@@ -30,11 +30,11 @@ done
 job() {
 	local checks=$1 pair=$2
 	base=${pair%%:*} arch=${pair##*:}
-	passed=0 failed=0 skipped=0 failures=()
+	no_tests
 	SCRATCH=$SCRATCH/$checks-$pair
 	mkdir "$SCRATCH"
 	"checks_of_the_$checks"
-	printf '%s\n' "$passed $failed $skipped" "${failures[@]}" >"$SCRATCH/result"
+	keep_count "$SCRATCH/result"
 }
 
 # The baseline shows that tests fail where they must.  It is another kernel to
@@ -76,13 +76,6 @@ done
 wait
 
 for next in "${jobs[@]}"; do
-	result=$SCRATCH/${next// /-}/result
-	if ! read -r p f s <"$result"; then
-		failures+=("$next: did not end")
-		failed=$((failed + 1))
-		continue
-	fi
-	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
-	mapfile -t -O ${#failures[@]} failures < <(tail -n +2 "$result" | grep .)
+	add_count "$SCRATCH/${next// /-}/result" "$next"
 done
 verdict

@@ -4,8 +4,7 @@
 # A test is a command, a line that says how it ended, and a count.  The caller
 # has sourced lib.sh and called scratch.
 
-passed=0 failed=0 skipped=0
-failures=()
+passed=0 failed=0 skipped=0 failures=()
 
 # t NAME COMMAND...: a test is a command that succeeds; 77 is a skip, and
 # what it printed last is the reason.
@@ -38,6 +37,21 @@ exec 3>&2
 aloud() { "$@" 2> >(tee >(cat >&3) >&2); }
 
 skip() { echo "$*"; exit 77; }
+
+# Tests side by side, in subshells.  no_tests: nothing counted yet; keep_count FILE:
+# what this one has counted; add_count FILE WHAT: and for all of them.
+no_tests() { passed=0 failed=0 skipped=0 failures=(); }
+keep_count() { printf '%s\n' "$passed $failed $skipped" "${failures[@]}" >"$1"; }
+add_count() {
+	local p f s
+	if ! read -r p f s <"$1"; then
+		failures+=("$2: did not end")
+		failed=$((failed + 1))
+		return
+	fi
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+	mapfile -t -O ${#failures[@]} failures < <(tail -n +2 "$1" | grep .)
+}
 
 # verdict: the last line; the count says how it all ended.
 verdict() {
