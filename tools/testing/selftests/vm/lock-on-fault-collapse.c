@@ -61,17 +61,11 @@ FIXTURE_VARIANT_ADD(shmem, onfault) { .by = BY_MLOCK2, };
 FIXTURE_SETUP(shmem)
 {
 	const char *why;
-	int fd, twin;
 
 	why = huge_setup(&self->h);
 	if (why)
 		SKIP_SETUP("%s", why);
-	fd = memfd(self->h.size);
-	twin = memfd(self->h.size);
-	if (fd < 0 || twin < 0)
-		SKIP_SETUP("memfd_create() does not work here");
-	ASSERT_TRUE(range_map(&self->h.r, self->h.r.addr, self->h.size, fd));
-	ASSERT_TRUE(range_map(&self->h.twin, self->h.twin.addr, self->h.size, twin));
+	ASSERT_TRUE(huge_map_shared(&self->h));
 	store_pages(self->h.r.addr, self->h.size, 's');
 	store_pages(self->h.twin.addr, self->h.size, 't');
 	ASSERT_FALSE(is_huge(self->h.r.addr));

@@ -19,22 +19,16 @@ FIXTURE(stale) {
 FIXTURE_SETUP(stale)
 {
 	const char *why;
-	int fd, twin;
 
 	why = huge_setup(&self->h);
 	if (why)
 		SKIP_SETUP("%s", why);
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		SKIP_SETUP("one processor flushes its own TLB at once");
-	fd = memfd(self->h.size);
-	twin = memfd(self->h.size);
-	if (fd < 0 || twin < 0)
-		SKIP_SETUP("memfd_create() does not work here");
-	ASSERT_TRUE(range_map(&self->h.r, self->h.r.addr, self->h.size, fd));
-	ASSERT_TRUE(range_map(&self->h.twin, self->h.twin.addr, self->h.size, twin));
+	ASSERT_TRUE(huge_map_shared(&self->h));
 	store_pages(self->h.twin.addr, self->h.size, 't');
 	self->page = mmap(self->h.more, page_size(), PROT_READ | PROT_WRITE,
-			  MAP_SHARED | MAP_FIXED, fd, 0);
+			  MAP_SHARED | MAP_FIXED, self->h.r.fd, 0);
 	ASSERT_TRUE(self->page != MAP_FAILED);
 }
 

@@ -226,6 +226,16 @@ static inline const char *huge_setup(struct huge *h)
 	return NULL;
 }
 
+/* Both as shared memory, of a memfd each, with no page in it */
+static inline bool huge_map_shared(struct huge *h)
+{
+	int fd = memfd(h->size), twin = memfd(h->size);
+
+	return fd >= 0 && twin >= 0 &&
+	       range_map(&h->r, h->r.addr, h->size, fd) &&
+	       range_map(&h->twin, h->twin.addr, h->size, twin);
+}
+
 static inline void huge_teardown(struct huge *h)
 {
 	khugepaged_stop();
