@@ -37,6 +37,7 @@ D13	5.10 -6.1	(kinds[.]file_|files[.]).*M2_|M5_	pages of files and what GUP miss
 D14	6.1 5.10	M7_every_flag	VmFlags prints ??
 D15	6.1 5.10	D15_	mremap() that fails has unmapped the destination
 D16	6.1	D16_	used through a TLB's old entry, and not locked
+D17	6.1 -5.10	D17_	unlocked, and counted as locked for good
 END
 rows() { awk -F'\t' -v not="-$base" '{ n = split($2, has, " "); for (i = 1; i <= n; i++) if (has[i] == not || has[i] == "~" substr(not, 2)) next; print }' "$SCRATCH/rows"; }
 
