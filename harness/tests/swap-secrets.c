@@ -651,6 +651,20 @@ static __attribute__((noreturn)) void press(void)
 	}
 }
 
+/* Whose twin is not in swap yet, or not most of it */
+static void say_whose_twins_stay(void)
+{
+	size_t i;
+
+	for (i = 0; i < NR_VARIANTS; i++) {
+		struct result *r = &all->results[i];
+
+		if (!r->skipped && r->twin_swapped * 10 < r->twin * 9)
+			fprintf(stderr, ", %s %ld of %ld", variants[i].name,
+				r->twin_swapped, r->twin);
+	}
+}
+
 /*
  * Until all variants have done their part and the pressure has gone @min times
  * through its memory, or @max times, if that is not 0; false if somebody died.
@@ -661,10 +675,14 @@ static bool until(unsigned int *count, unsigned int min, unsigned int max)
 	unsigned int waited = 0;
 
 	while (get(*count) < NR_VARIANTS || get(all->passes) < min) {
-		if (++waited % 1000 == 0)
-			fprintf(stderr, "%s: %u of %zu variants, %lu pages of pressure, %u passes\n",
+		if (++waited % 1000 == 0) {
+			fprintf(stderr, "%s: %u of %zu variants, %lu pages of pressure, %u passes",
 				phases[get(all->phase)], get(*count), NR_VARIANTS,
 				get(all->pressed), get(all->passes));
+			if (get(all->phase) == WATCH)
+				say_whose_twins_stay();
+			fputc('\n', stderr);
+		}
 		if (waitpid(-1, NULL, WNOHANG) > 0)
 			return false;
 		if (max && get(all->passes) >= max)
