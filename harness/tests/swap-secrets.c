@@ -44,7 +44,7 @@
 #define MAX_VARIANTS	32
 /* How often the pressure goes through all of its memory */
 #define MIN_PASSES	2
-#define MAX_PASSES	12
+#define MAX_PASSES	4
 
 enum phase { PREPARE, FILL, WATCH, STOP };
 
