@@ -16,20 +16,6 @@
 /* Something else may empty a batch at the wrong moment, but not each time */
 #define ROUNDS	8
 
-FIXTURE(counts) {
-	struct mem m;
-	int cpu[2];
-};
-
-FIXTURE_VARIANT(counts) {
-	enum mem_kind kind;
-	bool shmem;
-};
-
-FIXTURE_VARIANT_ADD(counts, shmem) { .kind = FILE_SHARED, .shmem = true, };
-FIXTURE_VARIANT_ADD(counts, file_shared) { .kind = FILE_SHARED, };
-FIXTURE_VARIANT_ADD(counts, file_private) { .kind = FILE_PRIVATE, };
-
 /* The first two processors that we may use; false if it is only one */
 static bool two_cpus(int cpu[2])
 {
@@ -53,38 +39,74 @@ static bool run_on(int cpu)
 	return !sched_setaffinity(0, sizeof(only), &only);
 }
 
-FIXTURE_SETUP(counts)
+/* A page of a file, to be mapped in two places, and two processors */
+struct two {
+	struct mem m;
+	char *other;
+	int cpu[2];
+};
+
+/* NULL, or the reason why it cannot be */
+static const char *map_two(struct two *t, enum mem_kind kind, bool shmem)
 {
 	const char *why;
-	int fd = -1;
+	int fd;
 
-	if (!two_cpus(self->cpu))
-		SKIP_SETUP("it takes two processors");
+	if (!two_cpus(t->cpu))
+		return "it takes two processors";
 	if (!can_see_kflags())
-		SKIP_SETUP("/proc/kpageflags cannot be read");
+		return "/proc/kpageflags cannot be read";
 	if (!raise_memlock(2 * page_size()))
-		SKIP_SETUP("RLIMIT_MEMLOCK cannot be raised");
-	/* to empty batches without moving pages takes one, too */
+		return "RLIMIT_MEMLOCK cannot be raised";
+	/* to empty batches without moving pages takes a file in any case */
 	fd = test_file(1, &why);
 	if (fd < 0)
-		SKIP_SETUP("%s", why);
-	if (variant->shmem) {
+		return why;
+	if (shmem) {
 		close(fd);
 		fd = syscall(__NR_memfd_create, "lock-on-fault-counts", 0);
-		ASSERT_LE(0, fd);
-		ASSERT_EQ(0, ftruncate(fd, page_size()));
+		if (fd < 0 || ftruncate(fd, page_size()))
+			return "no file in shared memory";
 	}
-	ASSERT_TRUE(mem_map_fd(&self->m, variant->kind, 1,
-			       PROT_READ | PROT_WRITE, 0, fd, &why))
-		TH_LOG("%s", why);
-	touch_read(self->m.addr, self->m.len);
-	if (!drain_all_cpus())
-		SKIP_SETUP("batches cannot be emptied");
+	if (!mem_map_fd(&t->m, kind, 1, PROT_READ | PROT_WRITE, 0, fd, &why))
+		return why;
+	t->other = mem_map_more(&t->m, page_size(), PROT_READ, 0);
+	if (t->other == MAP_FAILED)
+		return "cannot map memory twice";
+	touch_read(t->m.addr, t->m.len);
+	return drain_all_cpus() ? NULL : "batches cannot be emptied";
+}
+
+static void unmap_two(struct two *t)
+{
+	munmap(t->other, page_size());
+	mem_unmap(&t->m);
+}
+
+FIXTURE(counts) {
+	struct two t;
+};
+
+FIXTURE_VARIANT(counts) {
+	enum mem_kind kind;
+	bool shmem;
+};
+
+FIXTURE_VARIANT_ADD(counts, shmem) { .kind = FILE_SHARED, .shmem = true, };
+FIXTURE_VARIANT_ADD(counts, file_shared) { .kind = FILE_SHARED, };
+FIXTURE_VARIANT_ADD(counts, file_private) { .kind = FILE_PRIVATE, };
+
+FIXTURE_SETUP(counts)
+{
+	const char *why = map_two(&self->t, variant->kind, variant->shmem);
+
+	if (why)
+		SKIP_SETUP("%s", why);
 }
 
 FIXTURE_TEARDOWN(counts)
 {
-	mem_unmap(&self->m);
+	unmap_two(&self->t);
 }
 
 static int lock(const char *page)
@@ -99,19 +121,22 @@ static int unlock(const char *page)
 
 /*
  * Lock a page, use it, unlock and lock it elsewhere, and have the first of
- * these locks counted last.
+ * these locks counted last.  A plain lock empties the batch when it has used
+ * the page.
  */
-static bool lock_with_one_late(const char *page, const int cpu[2])
+static bool lock_with_one_late(const struct two *t)
 {
+	char *page = t->m.addr;
+
 	/* if it were present, the call would lock it, and empty the batch */
-	if (!run_on(cpu[0]) || unlock(page) ||
-	    madvise((void *)page, page_size(), MADV_DONTNEED) ||
+	if (!run_on(t->cpu[0]) || unlock(page) ||
+	    madvise(page, page_size(), MADV_DONTNEED) ||
 	    !drain_all_cpus() || lock(page))
 		return false;
 	touch_read(page, page_size());
-	if (!run_on(cpu[1]) || unlock(page) || lock(page))
+	if (!run_on(t->cpu[1]) || unlock(page) || lock(page))
 		return false;
-	return run_on(cpu[0]) && drain_all_cpus();
+	return run_on(t->cpu[0]) && drain_all_cpus();
 }
 
 static bool still_locked(const char *page)
@@ -120,7 +145,7 @@ static bool still_locked(const char *page)
 	       !pages_unlocked(page, page_size());
 }
 
-/* Not a flag is left of a lock; a page on its way to another list may have one */
+/* No flag is left of a lock; a page on its way to another list may have one */
 static bool not_locked(const char *page)
 {
 	int tries;
@@ -137,45 +162,46 @@ static bool not_locked(const char *page)
 
 TEST_F(counts, D17_unlocked)
 {
-	char *page = self->m.addr;
+	char *page = self->t.m.addr;
 	int i;
 
 	for (i = 0; i < ROUNDS; i++) {
-		ASSERT_TRUE(lock_with_one_late(page, self->cpu));
+		ASSERT_TRUE(lock_with_one_late(&self->t));
 		EXPECT_TRUE(still_locked(page));
 		ASSERT_EQ(0, unlock(page));
 		EXPECT_TRUE(not_locked(page)) TH_LOG("round %d", i);
 	}
 }
 
-/* Whoever ends without a munlock() leaves no page cache behind that is locked */
+static bool map_again(const struct two *t)
+{
+	return mmap(t->m.addr, page_size(), PROT_READ | PROT_WRITE,
+		    mem_map_flags(t->m.kind) | MAP_FIXED, t->m.fd, 0) ==
+	       t->m.addr;
+}
+
+/* Whoever ends without a munlock() leaves no page of a file behind locked */
 TEST_F(counts, D17_unmapped)
 {
-	char *page = self->m.addr;
 	int i;
 
 	for (i = 0; i < ROUNDS; i++) {
-		ASSERT_TRUE(lock_with_one_late(page, self->cpu));
-		ASSERT_EQ(0, munmap(page, page_size()));
+		ASSERT_TRUE(lock_with_one_late(&self->t));
+		ASSERT_EQ(0, munmap(self->t.m.addr, page_size()));
 		ASSERT_TRUE(drain_all_cpus());
-		ASSERT_TRUE(mmap(page, page_size(), PROT_READ | PROT_WRITE,
-				 mem_map_flags(variant->kind) | MAP_FIXED,
-				 self->m.fd, 0) == page);
-		EXPECT_TRUE(not_locked(page)) TH_LOG("round %d", i);
+		ASSERT_TRUE(map_again(&self->t));
+		EXPECT_TRUE(not_locked(self->t.m.addr)) TH_LOG("round %d", i);
 	}
 }
 
 /* What is counted too often is no reason to take away another's lock */
 TEST_F(counts, D17_locked_by_two)
 {
-	char *page = self->m.addr, *other;
+	char *page = self->t.m.addr, *other = self->t.other;
 	int i;
 
-	other = mem_map_more(&self->m, page_size(), PROT_READ, 0);
-	ASSERT_TRUE(other != MAP_FAILED);
 	for (i = 0; i < ROUNDS; i++) {
-		ASSERT_EQ(0, madvise(other, page_size(), MADV_DONTNEED));
-		ASSERT_TRUE(lock_with_one_late(page, self->cpu));
+		ASSERT_TRUE(lock_with_one_late(&self->t));
 		touch_read(other, page_size());
 		ASSERT_EQ(0, lock(other));
 		ASSERT_EQ(0, unlock(page));
@@ -183,48 +209,57 @@ TEST_F(counts, D17_locked_by_two)
 		ASSERT_EQ(0, lock(page));
 		ASSERT_EQ(0, unlock(other));
 		EXPECT_TRUE(still_locked(page)) TH_LOG("round %d", i);
-		/* where both map it unlocked, nobody can tell; by one it can */
+		/* if both still mapped it, the count would be believed */
 		ASSERT_EQ(0, madvise(other, page_size(), MADV_DONTNEED));
 		ASSERT_EQ(0, unlock(page));
 		EXPECT_TRUE(not_locked(page)) TH_LOG("round %d", i);
 	}
-	munmap(other, page_size());
 }
 
 /*
- * Nor does an unlock that waits.  Whoever writes to private memory leaves the
- * page of the file, in the middle of a batch; unmapping is to do no harm, either.
+ * An unlock in a batch takes nobody's lock, either.  Whoever writes to private
+ * memory no longer maps the page of the file, and leaves such an unlock; any
+ * other way to unmap a page empties the batch.
  */
-TEST_F(counts, D17_locked_by_the_other)
+FIXTURE(copied) {
+	struct two t;
+};
+
+FIXTURE_SETUP(copied)
 {
-	char *page = self->m.addr, *other;
+	const char *why = map_two(&self->t, FILE_PRIVATE, false);
+
+	if (why)
+		SKIP_SETUP("%s", why);
+}
+
+FIXTURE_TEARDOWN(copied)
+{
+	unmap_two(&self->t);
+}
+
+TEST_F(copied, D17_the_other_stays_locked)
+{
+	char *page = self->t.m.addr, *other = self->t.other;
 	int i;
 
-	other = mem_map_more(&self->m, page_size(), PROT_READ, 0);
-	ASSERT_TRUE(other != MAP_FAILED);
 	for (i = 0; i < ROUNDS; i++) {
-		ASSERT_TRUE(run_on(self->cpu[0]));
+		ASSERT_TRUE(run_on(self->t.cpu[0]));
 		ASSERT_EQ(0, lock(page));
 		touch_read(page, page_size());
 		ASSERT_EQ(0, lock(other));
 		touch_read(other, page_size());
 		ASSERT_TRUE(drain_all_cpus());
-		if (variant->kind == FILE_PRIVATE)
-			store_pages(page, page_size(), 'p');
-		else
-			ASSERT_EQ(0, munmap(page, page_size()));
-		ASSERT_TRUE(run_on(self->cpu[1]));
+		store_pages(page, page_size(), 'p');
+		ASSERT_TRUE(run_on(self->t.cpu[1]));
 		ASSERT_EQ(0, unlock(other));
 		ASSERT_EQ(0, lock(other));
-		ASSERT_TRUE(run_on(self->cpu[0]));
+		ASSERT_TRUE(run_on(self->t.cpu[0]));
 		EXPECT_TRUE(still_locked(other)) TH_LOG("round %d", i);
-		ASSERT_TRUE(mmap(page, page_size(), PROT_READ | PROT_WRITE,
-				 mem_map_flags(variant->kind) | MAP_FIXED,
-				 self->m.fd, 0) == page);
+		ASSERT_TRUE(map_again(&self->t));
 		ASSERT_EQ(0, unlock(other));
 		EXPECT_TRUE(not_locked(other)) TH_LOG("round %d", i);
 	}
-	munmap(other, page_size());
 }
 
 TEST_HARNESS_MAIN
