@@ -6,6 +6,14 @@
 
 passed=0 failed=0 skipped=0 failures=()
 
+# told LOG: what a test said at its end, after the lines that say what failed,
+# which may be long before it
+told() {
+	tail -n 25 "$1" >"$1.end"
+	grep -E '^(FAIL|lock-on-fault:)' "$1" | grep -vxFf "$1.end" | head -n 25
+	cat "$1.end"
+}
+
 # t NAME COMMAND...: a test is a command that succeeds; 77 is a skip, and
 # what it printed last is the reason.
 t() {
@@ -27,7 +35,7 @@ t() {
 	*)
 		failed=$((failed + 1))
 		failures+=("$name")
-		printf 'FAIL  %s (status %s)\n%s\n' "$name" "$status" "$(tail -n 25 "$SCRATCH/t.log" | sed 's/^/      /')" ;;
+		printf 'FAIL  %s (status %s)\n%s\n' "$name" "$status" "$(told "$SCRATCH/t.log" | sed 's/^/      /')" ;;
 	esac
 }
 
