@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# check.sh BASE:ARCH... [BASE:baseline] [BASE:compiled] [BASE:fixes] [BASE:style]:
-# the tests, on these machines; also on the baseline, for what no machine boots,
-# for the fixes on stock, and checkpatch, which takes minutes.  Each prints a
-# line, what it is about, and what went wrong if it failed; the last line counts.
+# check.sh BASE:ARCH... [BASE:baseline] [BASE:compiled] [BASE:fixes] [BASE:style]
+# [BASE:mails] [BASE:harness]: the tests, on these machines; also on the baseline,
+# for what no machine boots, for the fixes on stock, checkpatch, which takes
+# minutes, what make series writes, and the harness itself.  Each prints a line,
+# what it is about, and what went wrong if it failed; the last line counts.
 #
 # The tests of the harness work on a copy of this clone and on a tree of the
 # few kernel files that the patches touch, which is enough to make, edit,
@@ -46,7 +47,7 @@ jobs=()
 for pair; do
 	case $pair in
 	*:baseline) continue ;;
-	*:compiled | *:fixes | *:style)
+	*:compiled | *:fixes | *:style | *:mails | *:harness)
 		jobs+=("${pair#*:} $pair")
 		continue ;;
 	esac
@@ -64,9 +65,8 @@ for pair; do
 	esac
 done
 for base in $(printf '%s\n' "${@%%:*}" | sort -u); do
-	jobs+=("patches $base:${1##*:}" "docs $base:${1##*:}" "series $base:${1##*:}")
+	jobs+=("patches $base:${1##*:}" "docs $base:${1##*:}")
 done
-jobs+=("harness $1")
 copy_clone
 for next in "${jobs[@]}"; do
 	[ "$(jobs -pr | wc -l)" -lt 2 ] || wait -n || :

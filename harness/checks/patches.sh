@@ -90,7 +90,6 @@ kernel_doc() {
 
 checks_of_the_patches() {
 	t "$base: rules and patches apply to $(cat "$BUILD/$base/revision" 2>/dev/null || echo "the source")" tags_are_there
-	t "$base: ... and to the oldest revision offered; its export changes nothing" oldest_revision
 	t "$base: baseline has no trace of lock on fault" baseline_is_clean
 	t "$base: stock and series: the same numbers and flags everywhere" same_numbers
 	t "$base: no line pasted from stock" own_lines

@@ -151,10 +151,11 @@ checks_of_the_style() {
 	! has_fixes || t "$base: fixes: checkpatch --strict" fixes_style
 }
 
-checks_of_the_series() {
+checks_of_the_mails() {
 	t "$base: series: without a name for Signed-off-by: one line" no_mailer all
 	t "$base: series: a letter and all patches" series_is_written all
 	t "$base: series: as mails: headers, widths, one Signed-off-by, no review tags" mails_are_mails all
 	t "$base: series: figures are those of make bench, or none" figures_are_measured
 	t "$base: series: git am on stock gives the tag's tree" applies_to_stock all
+	t "$base: series: applies to the oldest revision offered; its export changes nothing" oldest_revision
 }
