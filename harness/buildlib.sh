@@ -39,25 +39,28 @@ launcher=
 # With once=1 what ccache has preprocessed is compiled as it is: a quarter
 # quicker, but warnings name no source, and host programs, whose headers are
 # libc's, cannot be made so.  To warn of indentation gcc would read all of it
-# again and again, in search of lines.
+# again and again, in search of lines.  Nor can a compiler be asked so what it
+# knows (-Werror does not see what the preprocessor warns of): configure() does
+# all of that before.  $(CC) is the same in either case, or else make would ask
+# again.
 kmake() {
 	local src=$1
 	shift
-	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u KBUILD_OUTPUT -u KCFLAGS \
+	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u KBUILD_OUTPUT -u KCFLAGS ${once:+CCACHE_NOCPP2=1} \
 		make -s -C "$src" O="obj-$arch$suffix" ARCH="$(arch_karch "$arch")" CROSS_COMPILE="$cross" \
-		CC="${once:+env CCACHE_NOCPP2=1 }$launcher${cross}gcc" HOSTCC="${launcher}gcc" LOCALVERSION= \
+		CC="$launcher${cross}gcc" HOSTCC="${launcher:+env -u CCACHE_NOCPP2 $launcher}gcc" LOCALVERSION= \
 		KCFLAGS="${once:+-Wno-misleading-indentation}" \
 		KBUILD_BUILD_TIMESTAMP='Thu Nov  5 00:00:00 UTC 2015' KBUILD_BUILD_VERSION=1 \
 		KBUILD_BUILD_USER=user KBUILD_BUILD_HOST=host -j"${JOBS:-$(nproc)}" "$@"
 }
 
-# configure SRC: tinyconfig and our fragments.
+# configure SRC: tinyconfig and our fragments, and what the compiler can do.
 configure() {
 	local obj=$1/obj-$arch$suffix
 	mkdir -p "$obj"
 	kmake "$1" tinyconfig &&
 		"$1/scripts/kconfig/merge_config.sh" -m -O "$obj" "$obj/.config" "${fragments[@]}" &&
-		kmake "$1" olddefconfig
+		kmake "$1" olddefconfig && kmake "$1" syncconfig
 }
 
 # make_kernel SOURCE...: what build_kernel does if no kernel is kept, with its
@@ -153,7 +156,7 @@ touched_warnings() {
 # it is built from: the source, the configuration fragments, the compiler.
 build_kernel() {
 	local name=$1$suffix id=$2 here=$BUILD/$base/$arch/$1$suffix src=$BUILD/$base/src/$1
-	local obj=$src/obj-$arch$suffix log=$here/build.log key kept new began maker recipe=4
+	local obj=$src/obj-$arch$suffix log=$here/build.log key kept new began maker recipe=5
 	shift 2
 	image=$here/$(basename "$target")
 	# The build's own habits are part of the key: raise recipe when they change.
