@@ -34,15 +34,11 @@ command -v dpkg-query >/dev/null 2>&1 || {
 	exit 0
 }
 
-missing=()
-for purpose; do
-	for package in $(packages "$purpose"); do
-		status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) || :
-		[ "$status" = installed ] || missing+=("$package")
-	done
-done
+wanted=$(for purpose; do packages "$purpose"; done | xargs -n1 | sort -u)
+# shellcheck disable=SC2086 # the names are words
+mapfile -t missing < <(dpkg-query -W -f '${db:Status-Status} ${Package}\n' $wanted 2>/dev/null |
+	awk '$1 == "installed" { print $2 }' | sort -u | comm -13 - <(printf '%s\n' "$wanted"))
 [ ${#missing[@]} -gt 0 ] || exit 0
-mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
 
 as_root=()
 if [ "$(id -u)" != 0 ]; then

@@ -79,10 +79,9 @@ faults_source() {
 
 # selftests.sh has the headers made; the programs here can choose their tests.
 build_tests() {
-	local program source=$TOP/tools/testing/selftests/vm
-	local include=$BUILD/$base/$arch/headers-series/usr/include
+	local program include source=$TOP/tools/testing/selftests/vm
 	local -a cc
-	"$TOP/harness/selftests.sh" build "$base" "$arch" series "$arch" >/dev/null
+	include=$("$TOP/harness/selftests.sh" headers "$base" "$arch" series "$arch")
 	read -ra cc < <(arch_abi_cc "$arch" "$arch")
 	for program in "${programs[@]}"; do
 		[ -z "$(find "$source" "$faults/select.h" "$include/asm/unistd.h" -newer "$bin/$program" 2>&1 | head -n 1)" ] && continue

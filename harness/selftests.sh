@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
+# selftests.sh headers BASE ARCH KERNEL ABI
+#	make the headers of KERNEL, and print the directory that they are in
 # selftests.sh build BASE ARCH KERNEL ABI
 #	compile the selftests that the series adds against KERNEL's headers, and
 #	print the directory that they are in
@@ -16,7 +18,7 @@
 . "$(dirname "$0")/lib.sh"
 
 verb=${1:-} base=${2:-} arch=${3:-} kernel=${4:-} abi=${5:-}
-[ $# -ge 5 ] || die "usage: selftests.sh build|run BASE ARCH KERNEL ABI [PROGRAM...]"
+[ $# -ge 5 ] || die "usage: selftests.sh headers|build|run BASE ARCH KERNEL ABI [PROGRAM...]"
 shift 5
 check_base "$base"
 check_arch "$arch"
@@ -165,7 +167,8 @@ run() {
 }
 
 case $verb in
+headers)	headers && printf '%s\n' "$include" ;;
 build)	build ;;
 run)	run "$@" ;;
-*)	die "selftests.sh: build or run, not '$verb'" ;;
+*)	die "selftests.sh: headers, build or run, not '$verb'" ;;
 esac

@@ -124,6 +124,17 @@ gone() { grep -qsE '404 |does not have a Release file' "$CACHE/apt/$base/log"; }
 unreachable() { if gone; then echo "Debian $release is not on this system's mirror any more"; else echo "no network"; fi; }
 remedy() { gone || echo "connect, or "; }
 
+# is_whole DEB: is the package as it was when it came?  Read again only if the
+# file is another than the one that was read last; it takes half a second.
+is_whole() {
+	local now
+	now=$(stat -c '%n %d:%i %s %.Y %.Z' "$1" "$1.sha256" 2>/dev/null) || return 1
+	[ "$now" != "$(cat "$BUILD/$base/whole" 2>/dev/null)" ] || return 0
+	(cd "$CACHE/source" && sha256sum --quiet -c "$1.sha256") >/dev/null 2>&1 || return 1
+	mkdir -p "$BUILD/$base"
+	printf '%s\n' "$now" >"$BUILD/$base/whole"
+}
+
 from_debian() {
 	local want=${REVISION:-} deb offered tmp
 	scratch # and with it the traps: an interrupt must not leave half a download
@@ -148,7 +159,7 @@ from_debian() {
 	fi
 
 	deb=$CACHE/source/${package}_${want}_all.deb
-	if [ ! -f "$deb" ] || ! (cd "$CACHE/source" && sha256sum --quiet -c "$deb.sha256") >/dev/null 2>&1; then
+	if ! is_whole "$deb"; then
 		rm -f "$deb" "$deb.sha256"
 		need_space "$CACHE" 300 "the download of $package"
 		refresh_lists || die "$(unreachable), and $package $want is not in the cache: $(remedy)use KSRC=/path/to/linux-$base"

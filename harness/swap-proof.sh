@@ -34,11 +34,12 @@ mkdir -p "$here"
 
 # selftests.sh makes the headers; every kernel is asked with those of series.
 build() {
+	local include
 	local -a cc
-	"$TOP/harness/selftests.sh" build "$base" "$arch" series "$abi" >/dev/null
+	include=$("$TOP/harness/selftests.sh" headers "$base" "$arch" series "$abi")
 	read -ra cc < <(arch_abi_cc "$arch" "$abi")
 	lock "$base-$arch-swap-secrets"
-	"${cc[@]}" -O2 -Wall -Wextra -Werror -static -D_GNU_SOURCE -isystem "$BUILD/$base/$arch/headers-series/usr/include" \
+	"${cc[@]}" -O2 -Wall -Wextra -Werror -static -D_GNU_SOURCE -isystem "$include" \
 		-I"$TOP/tools/testing/selftests/vm" -o "$program.new" "$source" >&2 ||
 		die "harness/tests/swap-secrets.c does not compile for $abi"
 	mv "$program.new" "$program"

@@ -93,15 +93,15 @@ stock_has_its_flaws() {
 # Linux's own tests, from the stock tag and not from here: what passes on
 # stock passes on the series.
 oracle() {
-	local out=$BUILD/$base/$arch/oracle kernel name image
+	local out=$BUILD/$base/$arch/oracle kernel name image include
 	local theirs=$BUILD/$base/src/stock/tools/testing/selftests/vm
 	. "$TOP/harness/treelib.sh"
 	"$TOP/harness/tree.sh" "$base"
 	kernel_source stock
-	"$TOP/harness/selftests.sh" build "$base" "$arch" stock x86_64
+	include=$("$TOP/harness/selftests.sh" headers "$base" "$arch" stock x86_64)
 	mkdir -p "$out"
 	for name in mlock2-tests on-fault-limit mlock-random-test; do
-		gcc -O2 -w -static -D_GNU_SOURCE -isystem "$BUILD/$base/$arch/headers-stock/usr/include" \
+		gcc -O2 -w -static -D_GNU_SOURCE -isystem "$include" \
 			-I"$BUILD/$base/src/stock" -o "$out/$name" "$theirs/$name.c" -lcap -lrt
 	done
 	cat >"$SCRATCH/oracle" <<-'END'
