@@ -43,24 +43,47 @@ launcher=
 # knows (-Werror does not see what the preprocessor warns of): configure() does
 # all of that before.  $(CC) is the same in either case, or else make would ask
 # again.
+#
+# Whether an exported symbol is local is asked of each object, by a shell script,
+# which takes an eighth of the build.  No module is built here, and without
+# those nothing is exported.
 kmake() {
 	local src=$1
 	shift
 	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u KBUILD_OUTPUT -u KCFLAGS ${once:+CCACHE_NOCPP2=1} \
 		make -s -C "$src" O="obj-$arch$suffix" ARCH="$(arch_karch "$arch")" CROSS_COMPILE="$cross" \
 		CC="$launcher${cross}gcc" HOSTCC="${launcher:+env -u CCACHE_NOCPP2 $launcher}gcc" LOCALVERSION= \
-		KCFLAGS="${once:+-Wno-misleading-indentation}" \
+		KCFLAGS="${once:+-Wno-misleading-indentation}" cmd_check_local_export=: \
 		KBUILD_BUILD_TIMESTAMP='Thu Nov  5 00:00:00 UTC 2015' KBUILD_BUILD_VERSION=1 \
 		KBUILD_BUILD_USER=user KBUILD_BUILD_HOST=host -j"${JOBS:-$(nproc)}" "$@"
 }
 
 # configure SRC: tinyconfig and our fragments, and what the compiler can do.
+# Kconfig asks the compiler a hundred questions each time, so what was configured
+# from the same is left alone; and asks them of the compiler itself, up to the
+# last time, which make remembers.
 configure() {
-	local obj=$1/obj-$arch$suffix
+	local src=$1 obj=$1/obj-$arch$suffix from
+	from=$(configured_from "$src")
+	[ "$(cat "$obj/configured-from" 2>/dev/null)" != "$from" ] || return 0
 	mkdir -p "$obj"
-	kmake "$1" tinyconfig &&
-		"$1/scripts/kconfig/merge_config.sh" -m -O "$obj" "$obj/.config" "${fragments[@]}" &&
-		kmake "$1" olddefconfig && kmake "$1" syncconfig
+	rm -f "$obj/configured-from"
+	kmake "$src" CC="${cross}gcc" tinyconfig &&
+		"$src/scripts/kconfig/merge_config.sh" -m -O "$obj" "$obj/.config" "${fragments[@]}" &&
+		kmake "$src" CC="${cross}gcc" olddefconfig && kmake "$src" syncconfig &&
+		printf '%s\n' "$from" >"$obj/configured-from"
+}
+
+# configured_from SRC: what its configuration depends on
+configured_from() {
+	{
+		echo "$launcher" "$arch" "$suffix"
+		"${cross}gcc" --version | head -n 1
+		"${cross}ld" --version | head -n 1
+		cat "${fragments[@]}"
+		(cd "$1" && kgit . ls-files -z -- '*Kconfig*' '*/configs/*tiny*' scripts/kconfig Makefile 'arch/*/Makefile' |
+			xargs -0 cat --)
+	} | sha
 }
 
 # make_kernel SOURCE...: what build_kernel does if no kernel is kept, with its
@@ -69,11 +92,11 @@ make_kernel() (
 	need_space "$BUILD" 3000 "a build of Linux $base"
 	mkdir -p "$here"
 	scratch
-	"$@" || exit 2
 	# One after the other: two at a time would both compile what the
 	# second finds in ccache else, or finds built.
 	lock kernels "$CACHE"
 	[ ! -f "$kept/complete" ] || exit 0
+	"$@" || exit 2
 	step CONFIG "$base $arch $name"
 	configure "$src" >"$log" 2>&1 || {
 		tail -n 5 "$log" >&2

@@ -24,9 +24,10 @@ for part in "$TOP"/harness/checks/*.sh; do
 	. "$part"
 done
 
-# Two jobs at a time, the long ones first: a guest keeps one processor busy,
-# most tests of the harness another.  A line says what it is about, so that
-# lines of both may alternate.
+# Two jobs at a time: a guest keeps one processor busy, most tests of the
+# harness another.  What needs no kernel comes first, while one is configured and
+# linked, which takes one processor only; then the long ones.  A line says what
+# it is about, so that lines of both may alternate.
 # shellcheck disable=SC2034 # base and arch are read by the checks
 job() {
 	local checks=$1 pair=$2
@@ -44,6 +45,9 @@ pairs=("$@")
 wants_baseline() { [[ " ${pairs[*]} " == *" $base:baseline "* ]]; }
 
 jobs=()
+for base in $(printf '%s\n' "${@%%:*}" | sort -u); do
+	jobs+=("patches $base:${1##*:}")
+done
 for pair; do
 	case $pair in
 	*:baseline) continue ;;
@@ -60,12 +64,12 @@ for pair; do
 	fi
 	case $pair in
 	# where costs are compared
-	*:x86_64) jobs+=("selftests $pair" "guest $pair" "bench $pair" "swap $pair" "units $pair") ;;
+	*:x86_64) jobs+=("selftests $pair" "guest $pair" "units $pair" "bench $pair" "swap $pair") ;;
 	*)	jobs+=("machine $pair") ;;
 	esac
 done
 for base in $(printf '%s\n' "${@%%:*}" | sort -u); do
-	jobs+=("patches $base:${1##*:}" "docs $base:${1##*:}")
+	jobs+=("docs $base:${1##*:}")
 done
 copy_clone
 for next in "${jobs[@]}"; do

@@ -40,13 +40,12 @@ id=$(tree_id)
 [ -n "$id" ] || exit 2
 
 # One source worktree for each kernel: to switch one between tags would
-# rebuild nearly everything.
+# rebuild nearly everything.  A new one starts from what another has built: what
+# includes no header that differs is there already.
 its_source() {
 	[ -e "$TREE/.git" ] || "$TOP/harness/tree.sh" "$base" "$tree_part" || exit 2
-	case $kernel in
-	fixes)	kernel_source fixes fixes stock ;;
-	*)	kernel_source "$kernel" ;;
-	esac
+	# shellcheck disable=SC2086 # the list is words
+	kernel_source "$kernel" "$kernel" $KERNELS
 }
 build_kernel "$kernel" "$id" its_source
 printf '%s\n' "$image"

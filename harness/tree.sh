@@ -105,6 +105,7 @@ commit_all() {
 		commit_patch "$TREE" "$PATCHES/$patch" "${files[@]}"
 		printf 'patch %s %s\n' "$(kgit "$TREE" rev-parse HEAD)" "$patch" >>"$STATE.new"
 	done < <(series_patches)
+	checked_out "$TREE"
 	kgit "$TREE" tag -f "$tag" >/dev/null
 }
 

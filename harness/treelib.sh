@@ -71,17 +71,16 @@ check_series_files() {
 # inputs_key: what a tree is made from, besides the source.
 inputs_key() {
 	local f
+	local -a made_of files
+	made_of=("$patch_dir/series")
+	[ "$tree_part" = fixes ] || made_of+=("${RULES#"$TOP"/}" "$patch_dir/baseline.patch")
+	mapfile -t -O ${#made_of[@]} made_of < <(series_patches | sed "s|^|$patch_dir/|")
+	mapfile -t files < <(all_series_files "$PATCHES/series")
 	{
-		[ "$tree_part" = fixes ] || cat "$RULES" "$PATCHES/baseline.patch"
-		cat "$PATCHES/series"
-		while read -r f; do
-			printf '== %s\n' "$f"
-			cat "$PATCHES/$f"
-		done < <(series_patches)
-		while read -r f; do
-			printf '== %s %s\n' "$f" "$([ -x "$TOP/$f" ] && echo x)"
-			cat "$TOP/$f"
-		done < <(all_series_files "$PATCHES/series")
+		(cd "$TOP" && sha256sum -- "${made_of[@]}" "${files[@]}")
+		for f in "${files[@]}"; do
+			[ ! -x "$TOP/$f" ] || printf 'x %s\n' "$f"
+		done
 	} | sha
 }
 
@@ -134,8 +133,12 @@ apply_rules() {
 # commit_patch TREE PATCH [WHOLE FILE...]: one commit from a patch in mail
 # form and the whole files beside it.  git apply knows no fuzz: context
 # matches, at whatever line it stands, or the patch does not apply.
+#
+# It is made in the index alone: git looks at all of the files that are checked
+# out, once for each command, if they are part of it.  checked_out() brings
+# those in line when the last commit is made.
 commit_patch() {
-	local tree=$1 patch=$2 f name email subject date
+	local tree=$1 patch=$2 f name email subject date commit
 	shift 2
 	kgit "$tree" mailinfo -u --encoding=UTF-8 "$SCRATCH/msg" "$SCRATCH/diff" <"$patch" >"$SCRATCH/info" 2>"$SCRATCH/err" ||
 		die "${patch#"$TOP"/} is not a patch in mail form"
@@ -146,48 +149,104 @@ commit_patch() {
 	[ -n "$name" ] && [ -n "$email" ] && [ -n "$subject" ] && [ -n "$date" ] ||
 		die "${patch#"$TOP"/} lacks From, Date or Subject"
 	if grep -q '^diff --git ' "$SCRATCH/diff"; then
-		kgit "$tree" apply --index "$SCRATCH/diff" 2>"$SCRATCH/err" || {
+		kgit "$tree" apply --cached "$SCRATCH/diff" 2>"$SCRATCH/err" || {
 			f=$(sed -nE 's/^error: (patch failed: )?([^:]+):.*/\2/p' "$SCRATCH/err" | sort -u | xargs)
 			die "${patch#"$TOP"/} does not apply to ${f:-Linux $base} of $(tree_source)"
 		}
 	fi
-	for f; do
-		[ ! -e "$tree/$f" ] || die "${patch#"$TOP"/}: the whole file $f is in the tree already"
-		mkdir -p "$tree/$(dirname "$f")"
-		cp -p -- "$TOP/$f" "$tree/$f"
-		kgit "$tree" add -f -- "$f"
-	done
+	if [ $# -gt 0 ]; then
+		f=$(kgit "$tree" ls-files -- "$@" | head -n 1)
+		[ -z "$f" ] || die "${patch#"$TOP"/}: the whole file $f is in the tree already"
+		for f; do
+			printf '%s %s\t%s\n' "$([ -x "$TOP/$f" ] && echo 100755 || echo 100644)" \
+				"$(kgit "$tree" hash-object -w --no-filters "$TOP/$f")" "$f"
+		done | kgit "$tree" update-index --add --index-info
+	fi
 	{ printf '%s\n\n' "$subject"; cat "$SCRATCH/msg"; } | sed -e '$!b' -e '/^$/d' >"$SCRATCH/message"
-	GIT_COMMITTER_DATE=$date kgit "$tree" commit -q --no-verify --allow-empty \
-		--author="$name <$email>" --date="$date" -F "$SCRATCH/message"
+	commit=$(GIT_AUTHOR_NAME=$name GIT_AUTHOR_EMAIL=$email GIT_AUTHOR_DATE=$date GIT_COMMITTER_DATE=$date \
+		kgit "$tree" commit-tree "$(kgit "$tree" write-tree)" -p HEAD -F "$SCRATCH/message") &&
+		kgit "$tree" update-ref HEAD "$commit"
+}
+
+# checked_out TREE: the files of HEAD, after commit_patch
+checked_out() {
+	local tree=$1
+	kgit "$tree" reset -q --hard
 }
 
 # build_id TAG: what of a tag's tree goes into a kernel's image.  A change of
 # the documentation or of the selftests must not rebuild anything.
+# A commit's is worked out once.
 build_id() {
-	kgit "$TREE" ls-tree -r "$1" |
-		grep -vE $'\t(Documentation|samples|LICENSES|tools/testing|tools/perf)/|\t(MAINTAINERS|CREDITS|COPYING|README)$' | sha
+	local commit known=$BUILD/$base/build-ids id
+	commit=$(kgit "$TREE" rev-parse "$1^{commit}") || return 1
+	id=$(awk -v commit="$commit" '$1 == commit { print $2; exit }' "$known" 2>/dev/null) || :
+	if [ -z "$id" ]; then
+		id=$(kgit "$TREE" ls-tree -r "$commit" |
+			grep -vE $'\t(Documentation|samples|LICENSES|tools/testing|tools/perf)/|\t(MAINTAINERS|CREDITS|COPYING|README)$' | sha)
+		printf '%s %s\n' "$commit" "$id" >>"$known"
+	fi
+	printf '%s\n' "$id"
 }
 
-# kernel_source NAME [REV [SEED]]: check REV, or the tag NAME, out in
-# build/BASE/src/NAME, for building.  A source that is new is copied from SEED's,
-# with what is built there, if it has been: then make builds only what differs.
+# What no kernel here is made of, and that is two thirds of a checkout.  Kconfig
+# reads all of its files, and make looks into directories where it builds
+# nothing, so those stay.
+unused_files() {
+	cat <<-'END'
+	/*
+	!/Documentation/
+	!/arch/arm/boot/dts/
+	!/arch/arm64/boot/dts/
+	!/drivers/gpu/
+	!/drivers/iio/
+	!/drivers/infiniband/
+	!/drivers/media/
+	!/drivers/net/
+	!/drivers/staging/
+	!/sound/
+	!/tools/perf/
+	Kconfig*
+	Makefile*
+	Kbuild*
+	END
+}
+
+# checkout_source SRC COMMIT: the files of a commit in a worktree to build in
+checkout_source() {
+	local src=$1 info
+	info=$(kgit "$src" rev-parse --absolute-git-dir)/info
+	mkdir -p "$info"
+	unused_files >"$info/sparse-checkout"
+	kgit "$src" -c core.sparseCheckout=true -c core.sparseCheckoutCone=false checkout -q -f --detach "$2"
+}
+
+# kernel_source NAME [REV [SEED...]]: check REV, or the tag NAME, out in
+# build/BASE/src/NAME, for building.  A source that is new is copied from that of
+# the first SEED that is built, with what is built there: then make builds only
+# what differs.
 kernel_source() (
-	rev=${2:-$1} seed=${3:-} src=$BUILD/$base/src/$1
-	lock "$base-src-$1" # the architectures share the source
+	worktree=$1 rev=${2:-$1} src=$BUILD/$base/src/$1
+	shift $(($# < 2 ? $# : 2))
+	lock "$base-src-$worktree" # the architectures share the source
 	mkdir -p "$BUILD/$base/src"
 	if [ ! -e "$src/.git" ] || ! kgit "$src" rev-parse HEAD >/dev/null 2>&1; then
-		need_space "$BUILD" 2000 "the source of Linux $base $1"
+		need_space "$BUILD" 2000 "the source of Linux $base $worktree"
 		rm -rf "$src"
 		kgit "$TREE" worktree prune
-		if [ -n "$seed" ] && [ -e "$BUILD/$base/src/$seed/obj-${arch:-}${suffix:-}/vmlinux" ]; then
+		seed=
+		for from; do
+			[ -n "$seed" ] || [ ! -e "$BUILD/$base/src/$from/obj-${arch:-}${suffix:-}/vmlinux" ] || seed=$from
+		done
+		if [ -n "$seed" ]; then
 			copy_source "$BUILD/$base/src/$seed" "$src" "obj-$arch${suffix:-}"
 		else
-			step CHECKOUT "$base $1"
-			kgit "$TREE" worktree add -q -f --detach "$src" "$rev" >/dev/null 2>&1
-		fi || die "could not check out $1$(disk_hint "$BUILD")"
+			step CHECKOUT "$base $worktree"
+			kgit "$TREE" worktree add -q -f --no-checkout --detach "$src" "$rev" >/dev/null 2>&1
+		fi || die "could not check out $worktree$(disk_hint "$BUILD")"
 	fi
-	kgit "$src" checkout -q -f --detach "$(kgit "$TREE" rev-parse "$rev^{commit}")"
+	checkout_source "$src" "$(kgit "$TREE" rev-parse "$rev^{commit}")" ||
+		die "could not check out $worktree$(disk_hint "$BUILD")"
 )
 
 # forget_path FROM TO DIR: the kernel's own tools are built with whole paths, and a
