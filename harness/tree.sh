@@ -77,7 +77,9 @@ unpack() {
 	kgit "$new" config gc.auto 0
 	step COMMIT "stock"
 	{
-		kgit "$new" add -A -f . &&
+		# large files are written one after the other into one pack: with
+		# that all are, and not each into a file of its own
+		kgit "$new" -c core.bigFileThreshold=1 add -A -f . &&
 			GIT_COMMITTER_DATE=2015-11-05T00:00:00Z kgit "$new" commit -q --no-verify \
 				"${generated_author[@]}" -m "Linux $base: stock, as Debian packages it" &&
 			kgit "$new" tag stock
