@@ -122,11 +122,16 @@ while read -r kind commit file; do
 	[ "$kind" = patch ] || continue
 	old_file[$commit]=$file
 done <"$STATE"
-for commit in "${!old_file[@]}"; do
-	kgit "$TREE" cat-file -e "$commit" 2>/dev/null || continue
-	classify "$commit"
-	by_identity[$(identity "$commit")]=${old_file[$commit]}
-done
+# Which of them a commit is that has another id now: asked only if there is one.
+identify_old() {
+	local commit
+	[ ${#by_identity[@]} -eq 0 ] || return 0
+	for commit in "${!old_file[@]}"; do
+		kgit "$TREE" cat-file -e "$commit" 2>/dev/null || continue
+		classify "$commit"
+		by_identity[$(identity "$commit")]=${old_file[$commit]}
+	done
+}
 
 declare -A whole_of=()
 written=0
@@ -157,7 +162,12 @@ for commit in "${commits[@]}"; do
 			done
 		} >>"$new/series"
 	fi
-	was=${old_file[$commit]:-${by_identity[$(identity "$commit")]:-}}
+	was=${old_file[$commit]:-}
+	if [ -z "$was" ]; then
+		identify_old
+		classify "$commit"
+		was=${by_identity[$(identity "$commit")]:-}
+	fi
 	if [ -n "$was" ] && [ -f "$PATCHES/$was" ]; then
 		cp "$PATCHES/$was" "$new/$name"
 	else

@@ -59,16 +59,18 @@ style() { "$TOP/harness/style.sh" "$base"; }
 # The script that runs the kernel's tests is one at each commit, and names each
 # program of ours that has tests.
 kernels_own_runner() {
-	local tree=$BUILD/$base/tree vm=tools/testing/selftests/vm commit runner f
+	local tree=$BUILD/$base/tree vm=tools/testing/selftests/vm commit runner f text
+	local -a files
 	for commit in $(kgit "$tree" rev-list baseline..series); do
 		runner=$(kgit "$tree" ls-tree --name-only "$commit" "$vm/" | grep -E '/run_vmtests(\.sh)?$')
-		kgit "$tree" show "$commit:$runner" >"$SCRATCH/runner"
-		bash -n "$SCRATCH/runner"
+		text=$(kgit "$tree" show "$commit:$runner")
+		bash -n <<<"$text"
+		mapfile -t files < <(kgit "$tree" diff --name-only --diff-filter=A baseline "$commit" -- "$vm/*.c")
+		[ ${#files[@]} -gt 0 ] || continue
 		while read -r f; do
-			kgit "$tree" show "$commit:$f" | grep -q 'kselftest_harness\.h' || continue
 			f=${f##*/}
-			grep -qE "[ /]${f%.c}( |\$)" "$SCRATCH/runner" || { echo "$commit does not run ${f%.c}"; return 1; }
-		done < <(kgit "$tree" diff --name-only --diff-filter=A baseline "$commit" -- "$vm/*.c")
+			[[ $text$'\n' =~ [\ /]${f%.c}[[:space:]] ]] || { echo "$commit does not run ${f%.c}"; return 1; }
+		done < <(kgit "$tree" grep -l 'kselftest_harness\.h' "$commit" -- "${files[@]}")
 	done
 }
 
