@@ -30,6 +30,9 @@ export CCACHE_MAXSIZE=4G
 launcher=
 ! command -v ccache >/dev/null 2>&1 || launcher="ccache "
 
+# One more than there are processors: make often waits for a single one.
+make_jobs=${JOBS:-$(($(nproc) + 1))}
+
 # kmake SRC ARG...: make in SRC's object directory of this architecture.
 # That lies in SRC: then the compiler gets relative paths, the same in every
 # source.  Nothing in the kernel says which one it is, or when and where it
@@ -55,7 +58,7 @@ kmake() {
 		CC="$launcher${cross}gcc" HOSTCC="${launcher:+env -u CCACHE_NOCPP2 $launcher}gcc" LOCALVERSION= \
 		KCFLAGS="${once:+-Wno-misleading-indentation}" cmd_check_local_export=: \
 		KBUILD_BUILD_TIMESTAMP='Thu Nov  5 00:00:00 UTC 2015' KBUILD_BUILD_VERSION=1 \
-		KBUILD_BUILD_USER=user KBUILD_BUILD_HOST=host -j"${JOBS:-$(nproc)}" "$@"
+		KBUILD_BUILD_USER=user KBUILD_BUILD_HOST=host -j"$make_jobs" "$@"
 }
 
 # configure SRC: tinyconfig and our fragments, and what the compiler can do.
@@ -105,7 +108,7 @@ make_kernel() (
 	"$TOP/harness/config-check.sh" "$obj/.config" "${fragments[@]}" || exit 2
 
 	began=$(date +%s)
-	step BUILD "$base $arch $name with ${JOBS:-$(nproc)} jobs"
+	step BUILD "$base $arch $name with $make_jobs jobs"
 	once=1 kmake "$src" KBUILD_VERBOSE=0 quiet=quiet_ "${target##*/}" >>"$log" 2>&1 &
 	maker=$!
 	# shellcheck disable=SC2064 # this build's

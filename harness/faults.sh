@@ -86,7 +86,7 @@ build_tests() {
 	for program in "${programs[@]}"; do
 		[ -z "$(find "$source" "$faults/select.h" "$include/asm/unistd.h" -newer "$bin/$program" 2>&1 | head -n 1)" ] && continue
 		step CC "$program (faults)"
-		"${cc[@]}" -O2 -static -pthread -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
+		"${cc[@]}" -static -pthread -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
 			-isystem "$include" -I"$BUILD/$base/src/series/tools/testing/selftests/vm" \
 			-include "$faults/select.h" -o "$bin/$program" "$source/$program.c" >&2 ||
 			die "$program does not compile with select.h"
