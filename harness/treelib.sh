@@ -189,7 +189,7 @@ build_id() {
 	printf '%s\n' "$id"
 }
 
-# What no kernel here is made of, and that is two thirds of a checkout.  Kconfig
+# What no kernel here is made of: two thirds of what a checkout writes.  Kconfig
 # reads all of its files, and make looks into directories where it builds
 # nothing, so those stay.
 unused_files() {
