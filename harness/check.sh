@@ -64,7 +64,10 @@ for pair; do
 	fi
 	case $pair in
 	# where costs are compared
-	*:x86_64) jobs+=("selftests $pair" "guest $pair" "units $pair" "bench $pair" "swap $pair") ;;
+	*:x86_64)
+		for checks in selftests guest units faults oracle bench swap; do
+			jobs+=("$checks $pair")
+		done ;;
 	*)	jobs+=("machine $pair") ;;
 	esac
 done
