@@ -294,8 +294,8 @@ static bool lock_range(const struct range *r, enum lock_call lock)
 
 	switch (lock) {
 	case BY_MLOCK2:
-		return !sys_mlock2(r->addr - BALLAST, BALLAST + RANGE,
-				   MLOCK_ONFAULT);
+		return !sys_mlock2(r->addr - BALLAST,
+				   BALLAST + RANGE, MLOCK_ONFAULT);
 	case BY_MLOCKALL:
 		return !sys_mlockall(MCL_CURRENT | MCL_ONFAULT);
 	case BY_MMAP:
