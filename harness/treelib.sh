@@ -212,13 +212,48 @@ unused_files() {
 	END
 }
 
+# compiled: what a compiler sees of a header on stdin: no comments, no empty lines
+compiled() { gcc -fpreprocessed -dD -E -P -x c - 2>/dev/null || echo "not understood, $BASHPID"; }
+
+# keep_times SRC OLD: make goes by the times of files, and one header that every
+# file includes is all that a kernel's objects need to be made again.  So where
+# nothing but comments differs from what it was at OLD, it gets back the time that
+# it had then; and where nothing but whole macros and declarations of functions
+# does, those files are new that have a word for them in place of those that
+# include it.  Times are on stdin.
+keep_times() {
+	local src=$1 old=$2 header time names
+	while read -r time header; do
+		names=$({ diff <(kgit "$src" show "$old:$header" | compiled) <(compiled <"$src/$header") || :; } |
+			sed -nE -e '/^[<>] #define [A-Za-z0-9_]+ [^\\]*$/ { s/^..#define ([A-Za-z0-9_]+).*/\1/p; d }' \
+				-e '/^[<>] [a-z][A-Za-z0-9_ *]*[ *][a-z_][a-z0-9_]*\([^()]*\);$/ { /^..(static|typedef)/!{ s/^[^(]*[ *]([a-z0-9_]+)\(.*/\1/p; d } }' \
+				-e '/^[<>]/ s/.*/-/p' | sort -u)
+		# more than that
+		! grep -qx -e - <<<"$names" || continue
+		touch -d "$time" "$src/$header"
+		[ -n "$names" ] || continue
+		kgit "$src" grep -lwFz -f <(printf '%s\n' "$names") -- '*.[chS]' ":!$header" |
+			(cd "$src" && xargs -0r touch -c --) || : # nobody has
+	done
+	kgit "$src" update-index -q --refresh || :
+}
+
 # checkout_source SRC COMMIT: the files of a commit in a worktree to build in
 checkout_source() {
-	local src=$1 info
+	local src=$1 info old
 	info=$(kgit "$src" rev-parse --absolute-git-dir)/info
 	mkdir -p "$info"
 	unused_files >"$info/sparse-checkout"
-	kgit "$src" -c core.sparseCheckout=true -c core.sparseCheckoutCone=false checkout -q -f --detach "$2"
+	old=$(kgit "$src" rev-parse HEAD)
+	kgit "$src" diff --name-only --diff-filter=M "$old" "$2" -- '*.h' >"$info/headers"
+	# what planted faults are in is not what it was at OLD
+	[ ! -s "$info/headers" ] || {
+		kgit "$src" diff --name-only HEAD >"$info/edited"
+		(cd "$src" && grep -vxFf "$info/edited" "$info/headers" | xargs -r stat -c '@%.Y %n' 2>/dev/null) >"$info/times" || :
+	}
+	kgit "$src" -c core.sparseCheckout=true -c core.sparseCheckoutCone=false checkout -q -f --detach "$2" || return
+	[ ! -s "$info/times" ] || keep_times "$src" "$old" <"$info/times"
+	rm -f "$info/headers" "$info/edited" "$info/times"
 }
 
 # kernel_source NAME [REV [SEED...]]: check REV, or the tag NAME, out in

@@ -253,6 +253,50 @@ interrupted() {
 	[ -z "$(git status --porcelain)" ]
 }
 
+# What differs in nothing that a compiler sees keeps its time, and only that.
+times_of_headers() {
+	local repo=$SCRATCH/times old f
+	set -- comment.h macro.h function.h declared.h struct.h member.h static.h edited.h uses-macro.c uses-declared.c other.c
+	rm -rf "$repo"
+	mkdir "$repo"
+	cd "$repo" || exit
+	git init -q -b new
+	printf '/* what\n * it is */\n#define COMMENT 1\n' >comment.h
+	printf '#define MACRO (1 | \\\n\t2)\n#define SECOND 2\n' >macro.h
+	printf '#define FUNCTION(x) (x)\n' >function.h
+	printf 'extern int declared(struct some *a,\n\tint b);\nint one(int a);\n' >declared.h
+	printf 'struct s {\n\tint a;\n};\n' >struct.h
+	printf 'struct m {\n\tint (*call)(int a);\n};\n' >member.h
+	printf 'static inline int here(void);\n' >static.h
+	printf '#define EDITED 1\n' >edited.h
+	echo 'int a = SECOND;' >uses-macro.c
+	echo 'int a(void) { return one(1); }' >uses-declared.c
+	echo 'int a = SECONDS, b = gone();' >other.c
+	git add -A
+	git -c user.name=t -c user.email=t@localhost commit -qm old
+	old=$(git rev-parse HEAD)
+	sed -i 's/ it is/ it was/' comment.h
+	sed -i 's/SECOND 2/SECOND 3/' macro.h
+	sed -i 's/(x)$/(x + 1)/' function.h
+	sed -i 's/^int one.*/int two(int a);/' declared.h
+	sed -i 's/int a;/long a;/' struct.h
+	sed -i 's/int a/long a/' member.h
+	sed -i 's/void/int a/' static.h
+	sed -i 's%1$%1 /* one */%' edited.h
+	git -c user.name=t -c user.email=t@localhost commit -qam new
+	git checkout -q "$old"
+	# as if a fault were planted there
+	sed -i 's/1$/2/' edited.h
+	touch -d @1000000000 -- *
+	local base=6.1
+	. "$TOP/harness/treelib.sh"
+	checkout_source "$repo" new
+	for f; do
+		[ "$(stat -c %Y "$f")" = 1000000000 ] || echo "$f"
+	done | tee "$SCRATCH/touched"
+	printf '%s\n' function.h struct.h member.h static.h edited.h uses-macro.c uses-declared.c | cmp - "$SCRATCH/touched"
+}
+
 checks_of_the_harness() {
 	t "shell scripts: shellcheck" bash -c 'git ls-files -co --exclude-standard "*.sh" .ci/run | xargs shellcheck'
 	t "wrong values of variables: one line each" unknown_values
@@ -266,5 +310,6 @@ checks_of_the_harness() {
 	t "edited commits come back" edits_come_back
 	t "tree, export of the fixes on stock: the same, and apart from the series" fixes_come_back
 	t "two makes at once" two_at_once
+	t "a header that compiles to the same keeps its time, and no other" times_of_headers
 	t "interrupted, and called again" interrupted
 }
