@@ -18,15 +18,13 @@ if [ -n "$flavour" ]; then
 	[ -r "${fragments[-1]}" ] || die "FLAVOUR='$flavour': there is no ${fragments[-1]#"$TOP"/}"
 fi
 
-# Compilers go through ccache, and what is hashed is the preprocessed source
-# without its line markers: the base's kernels differ in a few lines of
-# headers that every file includes, and in nothing that most files make of
-# them.  That is sound while objects hold no line numbers other than those
-# that __LINE__ has put into the text, so without debug information.
-export CCACHE_DIR=$CACHE/ccache CCACHE_CONFIGPATH=/dev/null CCACHE_NODIRECT=1
-export CCACHE_MAXSIZE=4G
-# A sanitizer's objects know lines: what is reported has them.
-[ -n "$flavour" ] || export CCACHE_PREFIX_CPP=$TOP/harness/no-line-markers
+# Compilers go through ccache, which looks at a source and at the headers that it
+# included last time.  To look at the preprocessed source would find more, as
+# kernels of a base differ in a few lines of headers that every file includes, but
+# makes a first build a seventh longer; make itself is told of those lines, see
+# keep_times().  Headers may be newer than the build that they are made in.
+export CCACHE_DIR=$CACHE/ccache CCACHE_CONFIGPATH=/dev/null CCACHE_DEPEND=1
+export CCACHE_SLOPPINESS=include_file_mtime,include_file_ctime CCACHE_MAXSIZE=4G
 launcher=
 ! command -v ccache >/dev/null 2>&1 || launcher="ccache "
 
@@ -39,24 +37,15 @@ make_jobs=${JOBS:-$(($(nproc) + 1))}
 # was built: a program in the guest can tell kernels apart only by what they
 # do.
 #
-# With once=1 what ccache has preprocessed is compiled as it is: a quarter
-# quicker, but warnings name no source, and host programs, whose headers are
-# libc's, cannot be made so.  To warn of indentation gcc would read all of it
-# again and again, in search of lines.  Nor can a compiler be asked so what it
-# knows (-Werror does not see what the preprocessor warns of): configure() does
-# all of that before.  $(CC) is the same in either case, or else make would ask
-# again.
-#
 # Whether an exported symbol is local is asked of each object, by a shell script,
 # which takes an eighth of the build.  No module is built here, and without
 # those nothing is exported.
 kmake() {
 	local src=$1
 	shift
-	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u KBUILD_OUTPUT -u KCFLAGS ${once:+CCACHE_NOCPP2=1} \
+	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u KBUILD_OUTPUT -u KCFLAGS \
 		make -s -C "$src" O="obj-$arch$suffix" ARCH="$(arch_karch "$arch")" CROSS_COMPILE="$cross" \
-		CC="$launcher${cross}gcc" HOSTCC="${launcher:+env -u CCACHE_NOCPP2 $launcher}gcc" LOCALVERSION= \
-		KCFLAGS="${once:+-Wno-misleading-indentation}" cmd_check_local_export=: \
+		CC="$launcher${cross}gcc" HOSTCC="${launcher}gcc" LOCALVERSION= cmd_check_local_export=: \
 		KBUILD_BUILD_TIMESTAMP='Thu Nov  5 00:00:00 UTC 2015' KBUILD_BUILD_VERSION=1 \
 		KBUILD_BUILD_USER=user KBUILD_BUILD_HOST=host -j"$make_jobs" "$@"
 }
@@ -109,7 +98,7 @@ make_kernel() (
 
 	began=$(date +%s)
 	step BUILD "$base $arch $name with $make_jobs jobs"
-	once=1 kmake "$src" KBUILD_VERBOSE=0 quiet=quiet_ "${target##*/}" >>"$log" 2>&1 &
+	kmake "$src" KBUILD_VERBOSE=0 quiet=quiet_ "${target##*/}" >>"$log" 2>&1 &
 	maker=$!
 	# shellcheck disable=SC2064 # this build's
 	trap "kill $maker 2>/dev/null; wait; rm -rf -- '$SCRATCH'" EXIT
