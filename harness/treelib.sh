@@ -246,8 +246,8 @@ checkout_source() {
 	unused_files >"$info/sparse-checkout"
 	old=$(kgit "$src" rev-parse HEAD)
 	kgit "$src" diff --name-only --diff-filter=M "$old" "$2" -- '*.h' >"$info/headers"
-	# what planted faults are in is not what it was at OLD
-	# what is built with sanitizers knows the lines of headers
+	# What is built with sanitizers knows the lines of headers; and a file that
+	# faults are planted in is not what it was at OLD.
 	[ ! -s "$info/headers" ] || compgen -G "$src/obj-*-debug" >/dev/null || compgen -G "$src/obj-*-kcsan" >/dev/null || {
 		kgit "$src" diff --name-only HEAD >"$info/edited"
 		(cd "$src" && grep -vxFf "$info/edited" "$info/headers" | xargs -r stat -c '@%.Y %n' 2>/dev/null) >"$info/times" || :
