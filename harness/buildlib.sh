@@ -52,30 +52,37 @@ kmake() {
 
 # configure SRC: tinyconfig and our fragments, and what the compiler can do.
 # Kconfig asks the compiler a hundred questions each time, so what was configured
-# from the same is left alone; and asks them of the compiler itself, up to the
-# last time, which make remembers.
+# from the same is left alone, and what has fragments besides is merged with
+# those; and asks them of the compiler itself, up to the last time, which make
+# remembers.
 configure() {
-	local src=$1 obj=$1/obj-$arch$suffix from
+	local src=$1 obj=$1/obj-$arch$suffix from has n=0
 	from=$(configured_from "$src")
-	[ "$(cat "$obj/configured-from" 2>/dev/null)" != "$from" ] || return 0
+	has=$(cat "$obj/configured-from" 2>/dev/null) || :
+	[ "$has" != "$from" ] || return 0
 	mkdir -p "$obj"
 	rm -f "$obj/configured-from"
-	kmake "$src" CC="${cross}gcc" tinyconfig &&
-		"$src/scripts/kconfig/merge_config.sh" -m -O "$obj" "$obj/.config" "${fragments[@]}" &&
+	[ -z "$has" ] || [[ $from != "$has"$'\n'* ]] || n=$(($(wc -l <<<"$has") - 1))
+	{ [ "$n" != 0 ] || kmake "$src" CC="${cross}gcc" tinyconfig; } &&
+		"$src/scripts/kconfig/merge_config.sh" -m -O "$obj" "$obj/.config" "${fragments[@]:n}" &&
 		kmake "$src" CC="${cross}gcc" olddefconfig && kmake "$src" syncconfig &&
 		printf '%s\n' "$from" >"$obj/configured-from"
 }
 
-# configured_from SRC: what its configuration depends on
+# configured_from SRC: what its configuration depends on, a line, and a line for
+# each fragment
 configured_from() {
+	local fragment
 	{
 		echo "$launcher" "$arch" "$suffix"
 		"${cross}gcc" --version | head -n 1
 		"${cross}ld" --version | head -n 1
-		cat "${fragments[@]}"
 		(cd "$1" && kgit . ls-files -z -- '*Kconfig*' '*/configs/*tiny*' scripts/kconfig Makefile 'arch/*/Makefile' |
 			xargs -0 cat --)
 	} | sha
+	for fragment in "${fragments[@]}"; do
+		sha <"$fragment"
+	done
 }
 
 # make_kernel SOURCE...: what build_kernel does if no kernel is kept, with its

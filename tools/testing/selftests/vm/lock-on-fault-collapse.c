@@ -86,7 +86,7 @@ TEST_F(shmem, D4_khugepaged)
 	why = let_khugepaged(&self->h);
 	if (why)
 		SKIP(return, "%s", why);
-	EXPECT_TRUE(locked_with(self->h.r.addr, self->h.size, self->h.pages));
+	ASSERT_TRUE(locked_with(self->h.r.addr, self->h.size, self->h.pages));
 	for (p = self->h.r.addr; p < self->h.r.addr + self->h.size; p += page_size())
 		ASSERT_EQ('s', *p);
 
