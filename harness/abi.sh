@@ -58,8 +58,9 @@ describe() {
 		[ ! -e "$header" ] || printf '%s compat %s\n' "$arch" "$(entries "$arch" "$header")"
 		printf '%s%s\n' "$arch" "$(flags "$arch")"
 	done
+	# these are for names and numbers; what else they say is years old
 	find tools -name '*.tbl' | sort | while read -r table; do
-		rows "$table" | sed "s%^%$table %"
+		rows "$table" | awk -v table="$table" '{ print table, $1, $2 }'
 	done
 	{ grep -rE '^#define[[:space:]]+(__NR_mlock2|MCL_ONFAULT|MLOCK_ONFAULT)[[:space:]]' tools/include || :; } |
 		awk '{ sub(/:#define/, "", $1); print $1, $2, $3 }' | sort

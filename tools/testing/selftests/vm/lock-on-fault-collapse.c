@@ -295,6 +295,31 @@ TEST_F(shmem, D4_page_table)
 	EXPECT_EQ(self->h.pages, pages_present(self->h.r.addr, self->h.size));
 }
 
+/* The lock of a huge page that somebody else unlocks */
+TEST_F(shmem, M2_munlock_leaves_the_others_lock)
+{
+	const char *why;
+	struct range other;
+
+	why = let_khugepaged(&self->h);
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_TRUE(becomes_huge(&self->h.r, self->h.size));
+	ASSERT_TRUE(range_map(&other, self->h.more, self->h.size, self->h.r.fd));
+	touch_read(self->h.r.addr, self->h.size);
+	touch_read(other.addr, self->h.size);
+	ASSERT_TRUE(is_huge(other.addr));
+	ASSERT_EQ(0, lock(&self->h.r, self->h.size, variant->by));
+	ASSERT_EQ(0, lock(&other, self->h.size, variant->by));
+	ASSERT_TRUE(locked_with(other.addr, self->h.size, self->h.pages));
+	ASSERT_EQ(0, sys_munlock(self->h.r.addr, self->h.size));
+	ASSERT_TRUE(drain_all_cpus());
+	EXPECT_EQ(0, pages_unlocked(other.addr, self->h.size));
+	ASSERT_EQ(0, sys_munlock(other.addr, self->h.size));
+	ASSERT_TRUE(drain_all_cpus());
+	EXPECT_EQ(self->h.pages, pages_unlocked(other.addr, self->h.size));
+}
+
 /* Locked and unlocked all the time, and small again when it had become huge */
 TEST_F_TIMEOUT(shmem, D4_race, 120)
 {
