@@ -222,14 +222,17 @@ compiled() { gcc -fpreprocessed -dD -E -P -x c - 2>/dev/null || echo "not unders
 # does, those files are new that have a word for them in place of those that
 # include it.  Times are on stdin.
 keep_times() {
-	local src=$1 old=$2 header time names
+	local src=$1 old=$2 header time names differs
 	while read -r time header; do
-		names=$({ diff <(kgit "$src" show "$old:$header" | compiled) <(compiled <"$src/$header") || :; } |
-			sed -nE -e '/^[<>] #define [A-Za-z0-9_]+ [^\\]*$/ { s/^..#define ([A-Za-z0-9_]+).*/\1/p; d }' \
-				-e '/^[<>] [a-z][A-Za-z0-9_ *]*[ *][a-z_][a-z0-9_]*\([^()]*\);$/ { /^..(static|typedef)/!{ s/^[^(]*[ *]([a-z0-9_]+)\(.*/\1/p; d } }' \
-				-e '/^[<>]/ s/.*/-/p' | sort -u)
+		differs=$(diff <(kgit "$src" show "$old:$header" | compiled) <(compiled <"$src/$header") || :)
+		names=$(sed -nE -e '/^[<>] #define [A-Za-z0-9_]+ [^\\]*$/ { s/^..#define ([A-Za-z0-9_]+).*/\1/p; d }' \
+			-e '/^[<>] [a-z][A-Za-z0-9_ *]*[ *][a-z_][a-z0-9_]*\([^()]*\);$/ { /^..(static|typedef)/!{ s/^[^(]*[ *]([a-z0-9_]+)\(.*/\1/p; d } }' \
+			-e '/^[<>]/ s/.*/-/p' <<<"$differs" | sort -u)
 		# more than that
 		! grep -qx -e - <<<"$names" || continue
+		# or the rest of it has a word for them, a macro for one
+		[ -z "$names" ] || ! compiled <"$src/$header" | grep -wFf <(echo "$names") |
+			grep -vxFf <(sed -n 's/^> //p' <<<"$differs") | grep -q . || continue
 		touch -d "$time" "$src/$header"
 		[ -n "$names" ] || continue
 		kgit "$src" grep -lwFz -f <(printf '%s\n' "$names") -- '*.[chS]' ":!$header" |

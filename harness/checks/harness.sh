@@ -256,13 +256,14 @@ interrupted() {
 # What differs in nothing that a compiler sees keeps its time, and only that.
 times_of_headers() {
 	local repo=$SCRATCH/times old f
-	set -- comment.h macro.h function.h declared.h struct.h member.h static.h edited.h uses-macro.c uses-declared.c other.c
+	set -- comment.h macro.h chain.h function.h declared.h struct.h member.h static.h edited.h uses-macro.c uses-declared.c other.c
 	rm -rf "$repo"
 	mkdir "$repo"
 	cd "$repo" || exit
 	git init -q -b new
 	printf '/* what\n * it is */\n#define COMMENT 1\n' >comment.h
 	printf '#define MACRO (1 | \\\n\t2)\n#define SECOND 2\n' >macro.h
+	printf '#define INNER 1\n#define OUTER INNER\n' >chain.h
 	printf '#define FUNCTION(x) (x)\n' >function.h
 	printf 'extern int declared(struct some *a,\n\tint b);\nint one(int a);\n' >declared.h
 	printf 'struct s {\n\tint a;\n};\n' >struct.h
@@ -277,6 +278,7 @@ times_of_headers() {
 	old=$(git rev-parse HEAD)
 	sed -i 's/ it is/ it was/' comment.h
 	sed -i 's/SECOND 2/SECOND 3/' macro.h
+	sed -i 's/INNER 1/INNER 2/' chain.h
 	sed -i 's/(x)$/(x + 1)/' function.h
 	sed -i 's/^int one.*/int two(int a);/' declared.h
 	sed -i 's/int a;/long a;/' struct.h
@@ -294,7 +296,7 @@ times_of_headers() {
 	for f; do
 		[ "$(stat -c %Y "$f")" = 1000000000 ] || echo "$f"
 	done | tee "$SCRATCH/touched"
-	printf '%s\n' function.h struct.h member.h static.h edited.h uses-macro.c uses-declared.c | cmp - "$SCRATCH/touched"
+	printf '%s\n' chain.h function.h struct.h member.h static.h edited.h uses-macro.c uses-declared.c | cmp - "$SCRATCH/touched"
 }
 
 checks_of_the_harness() {
