@@ -222,7 +222,7 @@ compiled() { gcc -fpreprocessed -dD -E -P -x c - 2>/dev/null || echo "not unders
 # does, those files are new that have a word for them in place of those that
 # include it.  Times are on stdin.
 keep_times() {
-	local src=$1 old=$2 header time names differs
+	local src=$1 old=$2 header time names differs rest
 	while read -r time header; do
 		differs=$(diff <(kgit "$src" show "$old:$header" | compiled) <(compiled <"$src/$header") || :)
 		names=$(sed -nE -e '/^[<>] #define [A-Za-z0-9_]+ [^\\]*$/ { s/^..#define ([A-Za-z0-9_]+).*/\1/p; d }' \
@@ -231,8 +231,8 @@ keep_times() {
 		# more than that
 		! grep -qx -e - <<<"$names" || continue
 		# or the rest of it has a word for them, a macro for one
-		[ -z "$names" ] || ! compiled <"$src/$header" | grep -wFf <(echo "$names") |
-			grep -vxFf <(sed -n 's/^> //p' <<<"$differs") | grep -q . || continue
+		rest=$(compiled <"$src/$header" | grep -vxFf <(sed -n 's/^> //p' <<<"$differs") || :)
+		[ -z "$names" ] || ! grep -qwFf <(echo "$names") <<<"$rest" || continue
 		touch -d "$time" "$src/$header"
 		[ -n "$names" ] || continue
 		kgit "$src" grep -lwFz -f <(printf '%s\n' "$names") -- '*.[chS]' ":!$header" |
