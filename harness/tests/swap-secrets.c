@@ -589,6 +589,26 @@ static void shmem_thp(struct work *w)
 	watch(w);
 }
 
+/* One half of a huge page of shared memory; the other is nobody's secret */
+static void shmem_thp_part(struct work *w)
+{
+	size_t huge = huge_page(w);
+
+	map_aligned(w, huge, huge, MAP_SHARED);
+	advise_huge(w, w->addr, huge);
+	map_twin(w, ANON_SHARED);
+	w->addr[0] = 'x';
+	errno = 0;
+	must(w, page_has_kflag(w->addr, KPF_THP), "no huge page was to be had");
+	w->addr += huge / 2;
+	w->pages /= 2;
+	w->twin.pages = w->pages;
+	lock(w);
+	prepared();
+	fill(w, 0, w->pages);
+	watch(w);
+}
+
 static const struct variant {
 	const char *name, *kind;
 	void (*run)(struct work *w);
@@ -608,6 +628,7 @@ static const struct variant {
 	{ "already_swapped", "limit", already_swapped },
 	{ "fork_childs_copy", "limit", fork_childs_copy },
 	{ "D4_shmem_thp", "kept", shmem_thp },
+	{ "D4_shmem_thp_part", "kept", shmem_thp_part },
 };
 #define NR_VARIANTS	(sizeof(variants) / sizeof(variants[0]))
 
@@ -622,14 +643,25 @@ static __attribute__((noreturn)) void run_variant(int id)
 	_exit(1);
 }
 
+/* Through the kernel, which counts each use: a second one makes a page active */
+static bool use(volatile char *page)
+{
+	char c = 1;
+	struct iovec from = { &c, 1 }, to = { (void *)page, 1 };
+	pid_t self = getpid();
+
+	return process_vm_writev(self, &from, 1, &to, 1, 0) == 1 &&
+	       process_vm_writev(self, &from, 1, &to, 1, 0) == 1;
+}
+
 /*
- * More than there is, over and over; the first to go if it is too much.  What is
- * used more than once pushes out what was used once, on the kernel's active list
- * too: so use each page again when some others have had their turn.
+ * More than there is, over and over; the first to go if it is too much.  What was
+ * filled by way of the kernel may be on the list of active pages, and stays there
+ * as long as that is the shorter one.  So all of this is active, too.
  */
 static __attribute__((noreturn)) void press(void)
 {
-	size_t pages = meminfo("MemTotal") / page_kb(1), i, again;
+	size_t pages = meminfo("MemTotal") / page_kb(1), i;
 	volatile char *p;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -642,9 +674,8 @@ static __attribute__((noreturn)) void press(void)
 		_exit(1);
 	for (;;) {
 		for (i = 0; i < pages; i++) {
-			again = (i + pages - pages / 4) % pages;
-			p[i * page_size()]++;
-			p[again * page_size()]++;
+			if (!use(p + i * page_size()))
+				_exit(1);
 			add(all->pressed, 1);
 		}
 		add(all->passes, 1);
