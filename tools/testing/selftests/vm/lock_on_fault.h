@@ -258,6 +258,12 @@ static inline bool line_vma(const char *line, struct vma *v)
 	return sscanf(line, "%lx-%lx %7s", &v->start, &v->end, v->perms) == 3;
 }
 
+/* The gate is listed like a mapping (of x86, of ARM), and is none */
+static inline bool line_is_gate(const char *line)
+{
+	return strstr(line, "[vsyscall]") || strstr(line, "[vectors]");
+}
+
 /* Is a two-letter flag there?  "lo" is locked, "??" one without a name. */
 static inline bool vma_has(const struct vma *v, const char *flag)
 {

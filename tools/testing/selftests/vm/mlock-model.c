@@ -1365,8 +1365,7 @@ static long count_outside(void)
 		if (line_vma(line, &v)) {
 			size = v.end - v.start;
 			ours = page_at(v.start) >= 0 || page_at(v.end - 1) >= 0;
-			/* the gate is no mapping */
-			special = strstr(line, "[vsyscall]");
+			special = line_is_gate(line);
 		} else if (flags) {
 			special |= strstr(flags, "io") || strstr(flags, "de") ||
 				   strstr(flags, "pf") || strstr(flags, "mm") ||
