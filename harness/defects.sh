@@ -17,9 +17,8 @@ check_base "$base"
 one_of KERNEL "$kernel" series fixes
 scratch
 
-# ROW; bases whose stock kernel has it, "-BASE" where it cannot, "~BASE" where
-# the series and the fixes have it, too; its tests, by their whole name; what it
-# is.  Most tests have the row in their name.
+# ROW; bases whose stock kernel has it, "-BASE" where it cannot; its tests, by
+# their whole name; what it is.  Most tests have the row in their name.
 cat >"$SCRATCH/rows" <<'END'
 D1	6.1 5.10	D1_	populates what another thread unlocks meanwhile
 D2	6.1 5.10	D2_|M3_(vdso|aio_ring)	prefaults mappings that cannot carry the flag
@@ -32,14 +31,14 @@ D8	5.10	D8_	MREMAP_DONTUNMAP of a part: charge and lock are wrong
 D9	6.1 5.10	D9_	MAP_FIXED over locked memory is charged twice
 D10	6.1 -5.10	D10_	secretmem under MCL_FUTURE is charged twice, for good
 D11	6.1 5.10	D11_	a length that wraps is 0 pages, and locked
-D12	6.1 ~5.10	D12_	pages of THPs mapped by PTEs are evictable
+D12	6.1 5.10	D12_	pages of THPs mapped by PTEs are evictable
 D13	5.10 -6.1	(kinds[.]file_|files[.]).*M2_|M5_	pages of files and what GUP misses are not locked
 D14	6.1 5.10	M7_every_flag	VmFlags prints ??
 D15	6.1 5.10	D15_	mremap() that fails has unmapped the destination
 D16	6.1	D16_	used through a TLB's old entry, and not locked
 D17	6.1 -5.10	D17_	unlocked, and counted as locked for good
 END
-rows() { awk -F'\t' -v not="-$base" '{ n = split($2, has, " "); for (i = 1; i <= n; i++) if (has[i] == not || has[i] == "~" substr(not, 2)) next; print }' "$SCRATCH/rows"; }
+rows() { awk -F'\t' -v not="-$base" '{ n = split($2, has, " "); for (i = 1; i <= n; i++) if (has[i] == not) next; print }' "$SCRATCH/rows"; }
 
 tests=$(rows | cut -f3 | paste -sd'|')
 mapfile -t programs < <(
@@ -62,10 +61,6 @@ printf '%-4s %-58s %-22s %s\n' '' "Linux $base, x86_64" stock "$kernel"
 while IFS=$'\t' read -r row has regex what; do
 	if [[ " $has " == *" -$base "* ]]; then
 		printf '%-4s %-58s %-22s %s\n' "$row" "$what" "not applicable" "not applicable"
-		continue
-	fi
-	if [[ " $has " == *" ~$base "* ]]; then
-		printf '%-4s %-58s %-22s %s\n' "$row" "$what" "not tried" "open"
 		continue
 	fi
 	read -r failed passed skipped _ < <(count "$stock" "$regex")
