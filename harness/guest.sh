@@ -708,6 +708,8 @@ first_complaint() {
 		cut = NR
 		next
 	}
+	# of a pseries, which begins with an empty one each time
+	/^WARNING: nvram corruption detected: 0-length partition/ { next }
 	/^WARNING: / {
 		kind = "WARNING"
 		sub(/^WARNING: /, "")
