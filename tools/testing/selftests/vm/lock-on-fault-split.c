@@ -6,8 +6,13 @@
  */
 #include "lock_on_fault_huge.h"
 
+#include <pthread.h>
+
 #include "../kselftest_harness.h"
 
+#ifndef MPOL_MF_MOVE
+#define MPOL_MF_MOVE		(1 << 1)
+#endif
 #ifndef FALLOC_FL_KEEP_SIZE
 #define FALLOC_FL_KEEP_SIZE	0x01
 #endif
@@ -15,6 +20,8 @@
 #define FALLOC_FL_PUNCH_HOLE	0x02
 #endif
 #define DROP_CACHES	"/proc/sys/vm/drop_caches"
+#define NODE1		"/sys/devices/system/node/node1"
+#define MOVES		100
 
 FIXTURE(split) {
 	struct huge h;
@@ -227,6 +234,62 @@ TEST_F(split, D4_split_by_copy)
 	EXPECT_TRUE(holds(p, self->size));
 	/* to unlock its parts may munlock it for others, until reclaim comes by */
 	EXPECT_EQ(self->pages, pages_present(self->p, self->size));
+}
+
+struct mover {
+	void *addr;
+	int node;
+	bool over;
+};
+
+/* The page to the other node, and with it all of a huge one */
+static void *move_there(void *arg)
+{
+	struct mover *m = arg;
+	int status;
+
+	syscall(__NR_move_pages, 0, 1UL, &m->addr, &m->node, &status,
+		MPOL_MF_MOVE);
+	__atomic_store_n(&m->over, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* While the page is on its way nothing is mapped that could be split */
+TEST_F(split, D4_split_while_it_migrates)
+{
+	char *p = self->p, *one = p + 7 * self->page;
+	int i, met = 0;
+
+	if (access(NODE1, F_OK))
+		SKIP(return, "one node only: pages cannot migrate");
+	for (i = 0; i < MOVES; i++) {
+		struct mover m = { .addr = p, .node = i % 2 };
+		pthread_t thread;
+		bool moving;
+
+		ASSERT_EQ(0, pthread_create(&thread, NULL, move_there, &m));
+		do {
+			moving = !page_present(p);
+		} while (!moving &&
+			 !__atomic_load_n(&m.over, __ATOMIC_ACQUIRE));
+		ASSERT_EQ(0, mprotect(one, self->page, PROT_READ));
+		ASSERT_EQ(0, pthread_join(thread, NULL));
+		met += moving;
+		ASSERT_EQ(self->pages, pages_present(p, self->size))
+			TH_LOG("round %d: %s", i,
+			       moving ? "split while it moved" : "not met");
+		ASSERT_EQ(0, mprotect(one, self->page, PROT_READ | PROT_WRITE));
+		EXPECT_TRUE(holds(p, self->size));
+		store_pages(p, self->size, 's');
+
+		/* mapped as a huge page once more, for the next round */
+		ASSERT_TRUE(range_map(&self->h.r, p, self->size, self->h.r.fd));
+		ASSERT_TRUE(fill_huge(p, self->size));
+		ASSERT_EQ(0, lock(p, self->size, variant->onfault));
+	}
+	if (!met)
+		SKIP(return, "no migration was met in %d rounds", MOVES);
+	TH_LOG("%d of %d migrations met", met, MOVES);
 }
 
 /* However it is split and ends, it is counted once and given back once */
