@@ -12,8 +12,12 @@
 # lacks.  sparc64 has the table for 32-bit programs, too.
 table() {
 	cat <<-END
-	powerpc powerpc powerpc-linux-gnu arch/powerpc/kernel/systbl.o PPC_BOOK3S_32=y
-	sparc64 sparc64 sparc64-linux-gnu arch/sparc/kernel/head_64.o  64BIT=y COMPAT=y
+	alpha   alpha   alpha-linux-gnu   arch/alpha/kernel/systbls.o     ALPHA_DP264=y
+	m68k    m68k    m68k-linux-gnu    arch/m68k/kernel/syscalltable.o MMU=y M68KCLASSIC=y M68040=y ATARI=y
+	parisc  parisc  hppa-linux-gnu    arch/parisc/kernel/syscall.o
+	powerpc powerpc powerpc-linux-gnu arch/powerpc/kernel/systbl.o    PPC_BOOK3S_32=y
+	sh      sh      sh4-linux-gnu     arch/sh/kernel/syscalls_32.o    CPU_SUBTYPE_SH7751R=y MMU=y
+	sparc64 sparc64 sparc64-linux-gnu arch/sparc/kernel/head_64.o     64BIT=y COMPAT=y
 	END
 }
 
