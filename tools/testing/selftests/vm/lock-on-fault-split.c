@@ -126,6 +126,24 @@ TEST_F(split, D4_split_by_munlock)
 	EXPECT_TRUE(holds(p, self->size));
 }
 
+/* What is there when a part is locked is locked at once */
+TEST_F(split, D4_split_by_lock)
+{
+	size_t half = self->size / 2;
+	char *p = self->p;
+
+	ASSERT_EQ(0, sys_munlock(p, self->size));
+	ASSERT_TRUE(is_huge(p));
+	ASSERT_EQ(self->pages, pages_present(p, self->size));
+	ASSERT_EQ(0, lock(p + half, self->page, variant->onfault));
+	EXPECT_TRUE(page_present(p + half));
+	ASSERT_EQ(0, lock(p + half, half, variant->onfault));
+	EXPECT_EQ(self->pages / 2, pages_present(p + half, half));
+	EXPECT_TRUE(is_locked(p + half));
+	EXPECT_FALSE(is_locked(p));
+	EXPECT_TRUE(holds(p, self->size));
+}
+
 TEST_F(split, D4_split_by_munmap)
 {
 	size_t half = self->size / 2;
