@@ -24,7 +24,7 @@ scratch
 began=$(date +%s)
 
 # Everything is some times slower, and needs more memory for itself.
-export MEM=${MEM:-2G} TIMEOUT=${TIMEOUT:-3600} LIMIT=300 APPEND="numa=fake=2"
+export MEM=${MEM:-2G} TIMEOUT=5400 LIMIT=300 APPEND="numa=fake=2"
 
 # flavour NAME: what is built and booted from here on
 flavour() { export FLAVOUR=$1 AS=series-$1; }

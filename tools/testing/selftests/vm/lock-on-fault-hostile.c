@@ -612,9 +612,12 @@ TEST_F(failing, I6_charge_is_exact)
 	}
 	EXPECT_FALSE(failed);
 	TH_LOG("%d allocations, %d of them an error", nth - 2, errors);
-	/* neither touches the list of mappings */
+	/*
+	 * Two of them do not touch the list of mappings, and a copy that met a
+	 * fault may be tried once more, as x86 does.
+	 */
 	if (variant->call != FAIL_MLOCKALL &&
-	    variant->call != FAIL_MUNLOCKALL) {
+	    variant->call != FAIL_MUNLOCKALL && variant->call != FAIL_FAULT) {
 		EXPECT_LT(0, errors);
 	}
 }
