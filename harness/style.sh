@@ -39,7 +39,8 @@ parts=0
 check() {
 	local commit=$1 ignore=$2
 	shift 2
-	kgit . format-patch -1 --stdout "$commit" -- "$@" >"$SCRATCH/part"
+	# not -1, which takes an earlier commit if this one has nothing there
+	kgit . format-patch --stdout "$commit^..$commit" -- "$@" >"$SCRATCH/part"
 	[ -s "$SCRATCH/part" ] || return 0
 	parts=$((parts + 1))
 	# Signed-off-by is the mailer's.  The distribution's python has what the
