@@ -13,8 +13,8 @@
 #
 # HEADERS=KERNEL takes another kernel's headers: a kernel without lock on fault
 # has none of its numbers.  IMAGE=FILE AS=NAME runs them on a kernel that is
-# none of the three, and keeps the results under that name; APPEND and RACES are
-# --append and --races of guest.sh.  The kernel's messages are in results/log.
+# none of the three, and keeps the results under that name; APPEND, RACES and KNOWN
+# are --append, --races and --known of guest.sh.  The kernel's messages are in results/log.
 . "$(dirname "$0")/lib.sh"
 
 verb=${1:-} base=${2:-} arch=${3:-} kernel=${4:-} abi=${5:-}
@@ -165,7 +165,7 @@ run() {
 	step RUN "$base $arch $kernel: ${#programs[@]} programs, $abi"
 	status=0
 	"$TOP/harness/guest.sh" --arch "$arch" --image "$image" --mem "${MEM:-2G}" --smp 2 --timeout "${TIMEOUT:-600}" \
-		--append "${APPEND:-}" --races "${RACES:-}" --log "$results/log" --each -- "${programs[@]}" >"$results/output" || status=$?
+		--append "${APPEND:-}" --races "${RACES:-}" --known "${KNOWN:-}" --log "$results/log" --each -- "${programs[@]}" >"$results/output" || status=$?
 	awk -v dir="$results" '
 		/^PROGRAM / { name = $2; next }
 		/^STATUS / { print name, $2 >(dir "/status"); name = ""; next }

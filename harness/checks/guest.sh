@@ -90,6 +90,14 @@ planted() {
 	grep -m1 '^lock-on-fault: ' "$SCRATCH/err" | grep -i -- "$text"
 }
 
+# A warning that the caller knows is none, and another is one.
+warning_is_known() {
+	local status=0
+	in_guest series --known 'lkdtm_WARNING[+]' "$SCRATCH/provoke" WARNING
+	in_guest series --known 'lkdtm_BUG[+]' "$SCRATCH/provoke" WARNING || status=$?
+	[ "$status" = 125 ]
+}
+
 guest_hangs() { LIMIT=10 planted HARDLOCKUP "hang\|hung\|timeout\|did not end"; }
 
 # A program must not be able to tell the kernels apart except by what they do.
@@ -213,6 +221,7 @@ checks_of_the_guest() {
 		t "$base $arch: a program that is not there, or of another machine: one line" wrong_programs
 		t "$base $arch: 1 MiB of random output arrives as it was" clean_output
 		t "$base $arch: a planted WARN is reported" planted WARNING warning
+		t "$base $arch: ... and passed over if it is known" warning_is_known
 		t "$base $arch: a planted oops is reported" planted EXCEPTION oops
 		t "$base $arch: a planted panic is reported" planted PANIC panic
 		t "$base $arch: a planted hang is reported" guest_hangs
