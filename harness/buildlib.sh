@@ -26,7 +26,7 @@ fi
 export CCACHE_DIR=$CACHE/ccache CCACHE_CONFIGPATH=/dev/null CCACHE_DEPEND=1
 export CCACHE_SLOPPINESS=include_file_mtime,include_file_ctime CCACHE_MAXSIZE=4G
 launcher=
-! command -v ccache >/dev/null 2>&1 || launcher="ccache "
+! command -v ccache >/dev/null 2>&1 || launcher="$TOP/harness/cc.sh "
 
 # One more than there are processors: make often waits for a single one.
 make_jobs=${JOBS:-$(($(nproc) + 1))}
@@ -178,7 +178,7 @@ touched_warnings() {
 # it is built from: the source, the configuration fragments, the compiler.
 build_kernel() {
 	local name=$1$suffix id=$2 here=$BUILD/$base/$arch/$1$suffix src=$BUILD/$base/src/$1
-	local obj=$src/obj-$arch$suffix log=$here/build.log key kept new began maker recipe=5
+	local obj=$src/obj-$arch$suffix log=$here/build.log key kept new began maker recipe=6
 	shift 2
 	image=$here/$(basename "$target")
 	# The build's own habits are part of the key: raise recipe when they change.

@@ -299,6 +299,18 @@ times_of_headers() {
 	printf '%s\n' chain.h function.h struct.h member.h static.h edited.h uses-macro.c uses-declared.c | cmp - "$SCRATCH/touched"
 }
 
+# What ccache keeps of an assembler source does not know of the file in it.
+assembler_is_compiled() {
+	local n launcher=${1:-$TOP/harness/cc.sh}
+	printf '\t.incbin\t"data"\n' >"$SCRATCH/data.S"
+	for n in one two; do
+		echo "$n" >"$SCRATCH/data"
+		(cd "$SCRATCH" && CCACHE_DIR=$SCRATCH/ccache CCACHE_CONFIGPATH=/dev/null CCACHE_DEPEND=1 \
+			"$launcher" gcc -MD -c -o "$n.o" data.S)
+		grep -a "$n" "$SCRATCH/$n.o"
+	done
+}
+
 checks_of_the_harness() {
 	t "shell scripts: shellcheck" bash -c 'git ls-files -co --exclude-standard "*.sh" .ci/run | xargs shellcheck'
 	t "wrong values of variables: one line each" unknown_values
@@ -312,6 +324,7 @@ checks_of_the_harness() {
 	t "edited commits come back" edits_come_back
 	t "tree, export of the fixes on stock: the same, and apart from the series" fixes_come_back
 	t "two makes at once" two_at_once
+	t "a file that an assembler source takes in is the one of now" assembler_is_compiled
 	t "a header that compiles to the same keeps its time, and no other" times_of_headers
 	t "interrupted, and called again" interrupted
 }
