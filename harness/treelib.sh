@@ -199,6 +199,7 @@ unused_files() {
 	!/arch/arm/boot/dts/
 	!/arch/arm64/boot/dts/
 	!/drivers/gpu/
+	/drivers/gpu/vga/
 	!/drivers/iio/
 	!/drivers/infiniband/
 	!/drivers/media/
