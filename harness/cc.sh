@@ -5,7 +5,7 @@
 #
 # There .incbin takes in a file, and ccache, which looks at what is included,
 # gives the object with that file as it was last time: arm's zImage was that of
-# an older kernel.  The kernel has a hundred such sources, which take no time.
+# an older kernel.  A build has few such sources.
 for source; do :; done
 case $source in
 *.S)	exec "$@" ;;

@@ -95,7 +95,7 @@ check-all)
 	all=()
 	for arch in $ARCHES ${FULL:+$MORE_ARCHES}; do all+=("6.1:$arch"); done
 	all+=("6.1:baseline" "6.1:fixes" "6.1:style" "6.1:mails" "6.1:harness")
-	# the other machines are for the default base
+	# most of the other machines are for the default base
 	[ -z "${FULL:-}" ] || all+=("6.1:compiled" "5.10:x86_64" "5.10:mips64el" "5.10:baseline" "5.10:fixes" "5.10:style" "5.10:mails")
 	exec "$TOP/harness/check.sh" "${all[@]}" ;;
 tree)		exec "$TOP/harness/tree.sh" "$BASE" "$PART" ;;
