@@ -157,12 +157,14 @@ touched_warnings() {
 		mm/hugetlb.c) grep -q '^CONFIG_HUGETLBFS=y' "$obj/.config" || continue ;;
 		mm/huge_memory.c | mm/khugepaged.c)
 			grep -q '^CONFIG_TRANSPARENT_HUGEPAGE=y' "$obj/.config" || continue ;;
+		kernel/events/uprobes.c) grep -q '^CONFIG_UPROBES=y' "$obj/.config" || continue ;;
 		esac
 		[ ! -e "$src/$f" ] || objects+=("${f%.c}.o")
 	done < <(kgit "$TREE" diff --name-only --diff-filter=AM baseline series -- '*.c' ':!tools' ':!samples')
 	rm -f "${objects[@]/#/$obj/}"
+	# The unit tests are configured into a kernel of their own only.
 	# shellcheck disable=SC2086 # flags are words
-	kmake "$src" $flags "${objects[@]}" >"$SCRATCH/raw" 2>&1 || {
+	kmake "$src" $flags CONFIG_MLOCK_KUNIT_TEST=y "${objects[@]}" >"$SCRATCH/raw" 2>&1 || {
 		grep -E -A3 'error:' "$SCRATCH/raw" >&2 || tail -n 5 "$SCRATCH/raw" >&2
 		die "$rev does not compile"
 	}
