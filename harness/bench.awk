@@ -23,7 +23,13 @@ function add(list, name) {
 	}
 }
 
-BEGIN { FS = "," }
+BEGIN {
+	FS = ","
+	# the kernel to show, and what it adds to
+	if (!ours)
+		ours = "series"
+	without = ours == "fixes" ? "stock" : "baseline"
+}
 $1 == "fact" { fact[$2] = rest(2); next }
 $2 == "strategies" {
 	add("strategies", $3)
@@ -80,13 +86,13 @@ function table(	i, n, a, b, x, y, t) {
 	printf "%-11s %30s %30s %30s %17s\n", "", "setup            ", "processing         ", "unmap            ", "mlocked kB   "
 	printf "%-11s", "strategy"
 	for (i = 0; i < 3; i++)
-		printf " %11s %11s %6s", "stock", "series", "ratio"
-	printf " %8s %8s\n", "stock", "series"
+		printf " %11s %11s %6s", "stock", ours, "ratio"
+	printf " %8s %8s\n", "stock", ours
 	for (i = 1; i <= count["strategies"]; i++) {
 		n = names["strategies", i]
-		a = "stock" SUBSEP n; b = "series" SUBSEP n
+		a = "stock" SUBSEP n; b = ours SUBSEP n
 		if (!have[a] || !have[b]) {
-			printf "%-11s not available: %s\n", n, have[a] ? "series: " why[b] : "stock: " why[a]
+			printf "%-11s not available: %s\n", n, have[a] ? ours ": " why[b] : "stock: " why[a]
 			continue
 		}
 		printf "%-11s %11s %11s %6s %11s %11s %6s %11s %11s %6s %8s %8s\n", n,
@@ -95,22 +101,22 @@ function table(	i, n, a, b, x, y, t) {
 			ms(unmap[a]), ms(unmap[b]), ratio(unmap[a], unmap[b]), mlocked[a], mlocked[b]
 	}
 	printf "\nWith locks on fault; instructions\n"
-	printf "%-39s %-11s %14s %14s %7s\n", "", "of one", "stock", "series", "ratio"
+	printf "%-39s %-11s %14s %14s %7s\n", "", "of one", "stock", ours, "ratio"
 	for (i = 1; i <= count["lock"]; i++) {
 		n = names["lock", i]
-		a = "stock" SUBSEP "lock" SUBSEP n; b = "series" SUBSEP "lock" SUBSEP n
+		a = "stock" SUBSEP "lock" SUBSEP n; b = ours SUBSEP "lock" SUBSEP n
 		if (!have[a] || !have[b])
-			printf "%-39s not available: %s\n", n, have[a] ? "series: " why[b] : "stock: " why[a]
+			printf "%-39s not available: %s\n", n, have[a] ? ours ": " why[b] : "stock: " why[a]
 		else
 			printf "%-39s %-11s %14.1f %14.1f %7s\n", n, per[n], cost[a], cost[b], ratio(cost[a], cost[b])
 	}
 	printf "\nWhere they are not used; instructions (! is more than 0.1 %% in both)\n"
-	printf "%-39s %-11s %14s %14s %9s %20s\n", "", "of one", "baseline", "series", "change", "of the least"
+	printf "%-39s %-11s %14s %14s %9s %20s\n", "", "of one", without, ours, "change", "of the least"
 	for (i = 1; i <= count["unused"]; i++) {
 		n = names["unused", i]
-		a = "baseline" SUBSEP "unused" SUBSEP n; b = "series" SUBSEP "unused" SUBSEP n
+		a = without SUBSEP "unused" SUBSEP n; b = ours SUBSEP "unused" SUBSEP n
 		if (!have[a] || !have[b])
-			printf "%-39s not available: %s\n", n, have[a] ? "series: " why[b] : "baseline: " why[a]
+			printf "%-39s not available: %s\n", n, have[a] ? ours ": " why[b] : without ": " why[a]
 		else
 			printf "%-39s %-11s %14.1f %14.1f %8s%% %19s%%%s\n", n, per[n], cost[a], cost[b],
 				percent(cost[a], cost[b]), percent(least[a], least[b]),
@@ -119,14 +125,14 @@ function table(	i, n, a, b, x, y, t) {
 	if (!count["text"])
 		return
 	printf "\nText of the objects that differ; bytes\n"
-	printf "%-51s %14s %14s %9s\n", "", "baseline", "series", "change"
+	printf "%-51s %14s %14s %9s\n", "", without, ours, "change"
 	for (i = 1; i <= count["text"]; i++) {
 		n = names["text", i]
-		x = text["baseline", n] + 0; y = text["series", n] + 0
+		x = text[without, n] + 0; y = text[ours, n] + 0
 		if (x != y && n != "vmlinux")
 			printf "%-51s %14d %14d %+9d\n", n, x, y, y - x
 	}
-	x = text["baseline", "vmlinux"]; y = text["series", "vmlinux"]
+	x = text[without, "vmlinux"]; y = text[ours, "vmlinux"]
 	printf "%-51s %14d %14d %+9d\n", "all of the kernel", x, y, y - x
 }
 
@@ -165,7 +171,7 @@ function json(	i, n, k, a, kernel) {
 		n = names["strategies", i]
 		printf "%s\n  {\"name\": %s", (i > 1 ? "," : ""), quote(n)
 		for (k = 1; k <= 2; k++) {
-			kernel = k == 1 ? "stock" : "series"
+			kernel = k == 1 ? "stock" : ours
 			a = kernel SUBSEP n
 			printf ",\n   \"%s\": ", kernel
 			if (!have[a]) {
@@ -179,27 +185,27 @@ function json(	i, n, k, a, kernel) {
 		printf "}"
 	}
 	printf "\n ]"
-	json_costs("lock", "stock", "series")
-	json_costs("unused", "baseline", "series")
+	json_costs("lock", "stock", ours)
+	json_costs("unused", without, ours)
 	printf ",\n \"text_bytes\": {"
 	k = 0
 	for (i = 1; i <= count["text"]; i++) {
 		n = names["text", i]
-		if (text["baseline", n] + 0 != text["series", n] + 0 || n == "vmlinux")
-			printf "%s\n  %s: {\"baseline\": %d, \"series\": %d}", k++ ? "," : "", quote(n), text["baseline", n], text["series", n]
+		if (text[without, n] + 0 != text[ours, n] + 0 || n == "vmlinux")
+			printf "%s\n  %s: {%s: %d, %s: %d}", k++ ? "," : "", quote(n), quote(without), text[without, n], text[ours, n]
 	}
 	printf "%s}\n}\n", k ? "\n " : ""
 }
 
-function panel(title, stock, series,	i, n) {
-	printf "set title \"%s\"\nplot $%s using 2:xtic(1) title \"stock\" linecolor rgb \"#999999\", \"\" using 3 title \"series\" linecolor rgb \"#2060a0\"\n", title, stock
+function panel(title, values) {
+	printf "set title \"%s\"\nplot $%s using 2:xtic(1) title \"stock\" linecolor rgb \"#999999\", \"\" using 3 title \"%s\" linecolor rgb \"#2060a0\"\n", title, values, ours
 }
 
 function data(name, value,	i, n, a, b) {
 	printf "$%s <<END\n", name
 	for (i = 1; i <= count["strategies"]; i++) {
 		n = names["strategies", i]
-		a = "stock" SUBSEP n; b = "series" SUBSEP n
+		a = "stock" SUBSEP n; b = ours SUBSEP n
 		printf "\"%s\" %s %s\n", n, have[a] ? ms(value[a]) : "NaN", have[b] ? ms(value[b]) : "NaN"
 	}
 	print "END"

@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# bench.sh all BASE ARCH
+# bench.sh all BASE ARCH [PART]
 #	measure stock, baseline and series: a table, and beside it
-#	out/bench-BASE-ARCH.{txt,json,svg}
+#	out/bench-BASE-ARCH.{txt,json,svg}; of the part fixes, which stands on
+#	stock, that and fixes, out/bench-fixes-BASE-ARCH
 # bench.sh quick ARCH IMAGE
 #	the cover letter's strategies on one kernel, with a small file
 # bench.sh native [ARG...]
@@ -134,7 +135,7 @@ end_guests() {
 # other's figures.
 measure_all() {
 	local began kernel script status=0 last=0
-	local -a jobs=("series lock" "stock lock" "series unused" "baseline unused")
+	local -a jobs=("$ours lock" "stock lock" "$ours unused" "$without unused")
 	began=$(date +%s)
 	guests=()
 	trap end_guests EXIT
@@ -158,18 +159,18 @@ measure_all() {
 		[ $((last % 20)) != 0 ] ||
 			step MEASURE "$(elapsed "$began"), $(find "$dir" -name '*.csv' | wc -l) of 4 guests have ended"
 	done
-	for kernel in series-lock stock-lock series-unused baseline-unused; do
+	for kernel in "$ours-lock" stock-lock "$ours-unused" "$without-unused"; do
 		[ -s "$dir/$kernel.csv" ] || status=1
 	done
 	[ $status = 0 ] || die "not everything was measured"
 	step MEASURED "in $(elapsed "$began")"
 }
 
-# Text of each object that baseline and series do not have alike; kernels that
+# Text of each object that the two kernels do not have alike; kernels that
 # were built before sizes were kept have none.
 text_sizes() {
 	local kernel
-	for kernel in baseline series; do
+	for kernel in "$without" "$ours"; do
 		[ -r "${images[$kernel]%/*}/sizes" ] || return 0
 		sed "s/^/$kernel,text,/" "${images[$kernel]%/*}/sizes"
 	done
@@ -180,12 +181,17 @@ facts() {
 		machine "$("$(compgen -c qemu-system- | sort | head -n 1)" --version | sed -n '1s/^QEMU emulator version \([0-9.]*\).*/QEMU \1/p'), 1 processor, an instruction is 1 ns" \
 		compiler "$(gcc --version | head -n 1)" mib "$size" reads "$reads"
 	# which series: a clone whose kernels came out of the cache may have no tree
-	[ ! -d "$TREE/.git" ] || printf 'fact,series,%s\n' "$(build_id series)"
+	[ "$ours" != series ] || [ ! -d "$TREE/.git" ] || printf 'fact,series,%s\n' "$(build_id series)"
 }
 
 all() {
-	local kernel script
+	local kernel script out
 	base=$1 arch=$2
+	case ${3:-all} in
+	all)	ours=series without=baseline out=bench-$base-$arch ;;
+	fixes)	ours=fixes without=stock out=bench-fixes-$base-$arch ;;
+	*)	die "bench.sh: no such part: $3" ;;
+	esac
 	declare -A images
 	check_base "$base"
 	check_arch "$arch"
@@ -194,18 +200,18 @@ all() {
 	matches SIZE "$size" '[1-9][0-9]{0,3}' "the file's size in MiB"
 	matches READS "$reads" '[1-9][0-9]{0,8}' "a number of reads"
 	"$TOP/harness/deps.sh" tree kernel guest "$arch" bench
-	for kernel in stock baseline series; do
+	for kernel in stock "$without" "$ours"; do
 		images[$kernel]=$("$TOP/harness/kernel.sh" "$base" "$arch" "$kernel") || exit 2
 	done
 	programs_of "$arch"
-	dir=$BUILD/bench/$base-$arch
-	lock "bench-$base-$arch"
+	dir=$BUILD/bench/${out#bench-}
+	lock "$out"
 	mkdir -p "$dir" "$OUT"
 	scripts
 	measure_all
 	{
 		facts
-		for kernel in stock-lock series-lock baseline-unused series-unused; do
+		for kernel in stock-lock "$ours-lock" "$without-unused" "$ours-unused"; do
 			script=${kernel#*-}
 			awk -v kernel="${kernel%-*}" -v script="$script" '
 				/^SECTION / { section = $2; next }
@@ -215,18 +221,18 @@ all() {
 		text_sizes
 	} >"$dir/figures"
 	for script in table json plot; do
-		awk -v as="$script" -f "$TOP/harness/bench.awk" "$dir/figures" >"$dir/$script" || die "no figures"
+		awk -v as="$script" -v ours="$ours" -f "$TOP/harness/bench.awk" "$dir/figures" >"$dir/$script" || die "no figures"
 	done
 	gnuplot "$dir/plot" >"$dir/svg" 2>"$dir/plot.err" || { cat "$dir/plot.err" >&2; die "gnuplot could not make the picture"; }
-	cp "$dir/table" "$OUT/bench-$base-$arch.txt"
-	cp "$dir/json" "$OUT/bench-$base-$arch.json"
-	cp "$dir/svg" "$OUT/bench-$base-$arch.svg"
+	cp "$dir/table" "$OUT/$out.txt"
+	cp "$dir/json" "$OUT/$out.json"
+	cp "$dir/svg" "$OUT/$out.svg"
 	cat "$dir/table"
-	step DONE "the same in out/bench-$base-$arch.txt, .json; a picture in out/bench-$base-$arch.svg"
+	step DONE "the same in out/$out.txt, .json; a picture in out/$out.svg"
 }
 
 case $verb in
-all)	all "${1:?}" "${2:?}" ;;
+all)	all "${1:?}" "${2:?}" "${3:-all}" ;;
 quick)	quick "${1:?}" "${2:?}" ;;
 native)	native "$@" ;;
 programs)

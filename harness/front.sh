@@ -71,7 +71,7 @@ help)
 	  ARCH=$ARCH       ${ARCHES// /, },
 	                    ${MORE_ARCHES// /, }
 	  KERNEL=$KERNEL     ${KERNELS// /, }, ${MORE_KERNELS// /, }
-	  PART=$PART          all (ONTO=baseline), or fixes (ONTO=stock): of tree, export,
+	  PART=$PART          all (ONTO=baseline), or fixes (ONTO=stock): of tree, export, bench,
 	                    series and defects, the fixes of Linux's own version alone
 	  MEM=$MEM SMP=$SMP TIMEOUT=$TIMEOUT (seconds) are the guest's
 	  KSRC=PATH         a kernel source tree or tarball to use in place of Debian's
@@ -86,7 +86,7 @@ run)
 	"$TOP/harness/bench.sh" quick "$ARCH" "$image"
 	step DONE "in $(elapsed "$began"); your own program: make guest RUN='prog args'; a shell: make shell"
 	;;
-bench)		exec "$TOP/harness/bench.sh" all "$BASE" "$ARCH" ;;
+bench)		exec "$TOP/harness/bench.sh" all "$BASE" "$ARCH" "$PART" ;;
 bench-native)
 	split BENCH "${BENCH:-}"
 	"$TOP/harness/bench.sh" native "${words[@]}" ;;
