@@ -192,7 +192,7 @@ function json(	i, n, k, a, kernel) {
 	for (i = 1; i <= count["text"]; i++) {
 		n = names["text", i]
 		if (text[without, n] + 0 != text[ours, n] + 0 || n == "vmlinux")
-			printf "%s\n  %s: {%s: %d, %s: %d}", k++ ? "," : "", quote(n), quote(without), text[without, n], text[ours, n]
+			printf "%s\n  %s: {%s: %d, %s: %d}", k++ ? "," : "", quote(n), quote(without), text[without, n], quote(ours), text[ours, n]
 	}
 	printf "%s}\n}\n", k ? "\n " : ""
 }

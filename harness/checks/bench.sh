@@ -78,8 +78,32 @@ marked() {
 	! awk -v as=table -f "$TOP/harness/bench.awk" "$SCRATCH/figures"
 }
 
+# What measures the fixes names them, and what they stand on; in JSON, too.
+fixes_are_named() {
+	local as
+	cat >"$SCRATCH/figures" <<-END
+	fact,base,$base
+	stock,strategies,none,1,2,3,4,5,6,7,8,
+	fixes,strategies,none,1,2,3,4,5,6,7,8,
+	stock,lock,lock,a lock,call,1000.000,1000.000,1000.000,
+	fixes,lock,lock,a lock,call,500.000,500.000,500.000,
+	stock,unused,unused,nothing,call,1000.000,1000.000,1000.000,
+	fixes,unused,unused,nothing,call,1000.000,1000.000,1000.000,
+	stock,text,vmlinux,1000
+	fixes,text,vmlinux,2000
+	END
+	for as in table json plot; do
+		awk -v as=$as -v ours=fixes -f "$TOP/harness/bench.awk" "$SCRATCH/figures" | tee "$SCRATCH/$as"
+		if grep 'series\|baseline\|not available' "$SCRATCH/$as"; then return 1; fi
+	done
+	# shellcheck disable=SC2016 # it is perl
+	perl -MJSON::PP -0777 -ne 'my $j = decode_json($_);
+		exit !($j->{text_bytes}{vmlinux}{fixes} == 2000 && $j->{unused}[0]{stock} == 1000)' <"$SCRATCH/json"
+}
+
 checks_of_the_bench() {
 	t "bench: what costs too much is marked" marked
+	t "bench: the fixes and stock are named" fixes_are_named
 	t "$base $arch: bench: all strategies; two runs, the same figures" same_figures
 	! wants_baseline || t "$base $arch: bench: a kernel without lock on fault" without_lock_on_fault
 	t "$base $arch: bench: vm.max_map_count" too_many_mappings
