@@ -5,6 +5,8 @@
  * was refused for.  What is replaced makes room under the limits, as it did
  * when it was unmapped before they were looked at.
  */
+#include <linux/perf_event.h>
+
 #include "lock_on_fault.h"
 
 #include "../kselftest_harness.h"
@@ -369,6 +371,72 @@ TEST_F(promises, D15_replaced_promises_are_given_back)
 	ASSERT_TRUE(to != MAP_FAILED && more != MAP_FAILED);
 	EXPECT_EQ(0, move(from->addr, from->len, 2 * self->len, 0, to));
 	EXPECT_EQ('f', *to);
+}
+
+/*
+ * More is promised than may be, since there is less to promise now: what is
+ * replaced does not help, though it gives back more than is asked for.
+ */
+TEST_F(promises, D15_more_is_promised_than_may_be)
+{
+	struct mem *from = &self->from;
+	size_t len = 2 * from->len;
+	char *to = map_len(len, PROT_READ | PROT_WRITE);
+	bool less, whole;
+	int error;
+
+	ASSERT_TRUE(to != MAP_FAILED);
+	*to = 't';
+	while (map_len(1 << 20, PROT_READ | PROT_WRITE) != MAP_FAILED)
+		;
+	less = write_file(OVERCOMMIT "kbytes", "1") &&
+	       meminfo("CommitLimit") < meminfo("Committed_AS");
+	error = move(from->addr, from->len, from->len + page_size(), 0, to);
+	whole = vmas_in(to, len) == 1 && pages_present(to, len) == 1;
+	write_file(OVERCOMMIT "memory", self->mode);
+
+	if (!less)
+		SKIP(return, "the system had little to promise");
+	EXPECT_EQ(ENOMEM, error);
+	EXPECT_TRUE(whole);
+	EXPECT_TRUE(is_whole(from, 'f', "source"));
+}
+
+/* Whose ring buffer it is does not let it be split, and so not shrink */
+TEST(D15_mapping_that_cannot_be_split)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE,
+		.size = sizeof(attr),
+		.config = PERF_COUNT_SW_CPU_CLOCK,
+		.disabled = 1,
+	};
+	int fd = syscall(__NR_perf_event_open, &attr, 0, -1, -1, 0);
+	size_t page = page_size(), len = (1 + 8) * page;
+	const char *why;
+	struct mem to;
+	char *ring;
+
+	if (fd < 0)
+		SKIP(return, "perf_event_open() does not work here");
+	ring = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ASSERT_TRUE(ring != MAP_FAILED);
+	ASSERT_TRUE(mem_map(&to, ANON_PRIVATE, OTHER, PROT_READ | PROT_WRITE,
+			    &why));
+	ASSERT_TRUE(fill(&to, 't'));
+
+	EXPECT_EQ(EINVAL, move(ring, len, 4 * page, 0, to.addr));
+	EXPECT_TRUE(is_whole(&to, 't', "destination"));
+	EXPECT_EQ(1, vmas_in(ring, len));
+
+	/* the same from within, which 5.10 moves and leaves where it was */
+	if (move(ring + page, 2 * page, 2 * page, 0, to.addr)) {
+		EXPECT_TRUE(is_whole(&to, 't', "destination"));
+		EXPECT_EQ(1, vmas_in(ring, len));
+	}
+	munmap(ring, len);
+	mem_unmap(&to);
+	close(fd);
 }
 
 /* Twice there, for a while: it grows by all of its length */
