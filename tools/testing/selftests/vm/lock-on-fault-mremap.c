@@ -466,4 +466,34 @@ TEST_F(kinds, D15_dontunmap_over_the_limit_of_the_address_space)
 	EXPECT_TRUE(is_whole(from, 'f', "source"));
 }
 
+/*
+ * 5.10 took what follows for a piece of the mapping of which it had moved the
+ * middle, and marked it as accounted for.
+ */
+TEST(dontunmap_leaves_the_next_mapping_alone)
+{
+	size_t page = page_size();
+	struct vma next;
+	char *p, *moved;
+
+	p = mmap(NULL, 8 * page, PROT_NONE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_TRUE(p != MAP_FAILED);
+	ASSERT_TRUE(mmap(p + page, 3 * page, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
+		    MAP_FAILED);
+	store_pages(p + page, 3 * page, 'f');
+
+	moved = mremap(p + 2 * page, page, page,
+		       MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL);
+	if (moved == MAP_FAILED)
+		SKIP(return, "MREMAP_DONTUNMAP does not work here");
+	EXPECT_EQ('f', *moved);
+	ASSERT_TRUE(vma_at(p + 2 * page, &next));
+	EXPECT_TRUE(vma_has(&next, "ac"));
+	ASSERT_TRUE(vma_at(p + 4 * page, &next));
+	EXPECT_FALSE(vma_has(&next, "ac"));
+	munmap(moved, page);
+	munmap(p, 8 * page);
+}
+
 TEST_HARNESS_MAIN

@@ -574,37 +574,12 @@ static inline bool grows_in_place(const struct model *m, int page, int n, int ne
 	return true;
 }
 
-/*
- * A kernel of before 5.14 that moves the middle of a mapping and keeps it takes it
- * that what follows is the mapping's own end, and marks that as accounted for:
- * it is the next mapping, whatever that is.
- */
-static inline void account_next(struct model *m, int page, int n)
-{
-	int start = page, end = mapping_end(m, page), next;
-
-	while (start > regions[ARENA].first && !m->page[start].start)
-		start--;
-	if (!m->page[page].account || start == page || end == page + n)
-		return;
-	for (next = end; next < regions[ARENA].end && !m->page[next].mapped; )
-		next++;
-	if (next == regions[ARENA].end)
-		return;
-	for (end = mapping_end(m, next); next < end; next++)
-		if (!m->page[next].account)
-			m->page[next].account = 2;
-}
-
 static inline void move_pages_to(struct model *m, int page, int n, int new_n, int to,
 				 bool keep)
 {
 	struct mpage moved[ARENA_PAGES];
 	int i;
 
-	/* which kernels these are shows in what else they refuse */
-	if (keep && !world.dontunmap_all)
-		account_next(m, page, n);
 	/* with an old length of 0 a second mapping of the same pages */
 	memcpy(moved, &m->page[page], (n ? n : 1) * sizeof(moved[0]));
 	if (!n)
