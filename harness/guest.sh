@@ -25,7 +25,8 @@
 #                      processor, and costs that do not depend on the host
 #   --log FILE         keep the kernel's messages in FILE
 #   --races REGEX      of the data races that a kernel with KCSAN reports, only
-#                      those of functions that match are something wrong
+#                      those are something wrong in which a function that matches
+#                      has not marked its access
 #   --known REGEX      warnings of the kernel ("WARNING: ...") that match are
 #                      passed over
 #   --each             not one program with arguments, but programs, one after
@@ -717,7 +718,18 @@ first_complaint() {
 		kind = "WARNING"
 		sub(/^WARNING: /, "")
 	}
-	/^BUG: KCSAN: / && races != "" && $0 !~ races { next }
+	# who has marked its access knows what it does: the other one is wrong
+	/^BUG: KCSAN: / && races != "" {
+		race = NR
+		title = $0
+		next
+	}
+	race && /^(read|write|read-write) to / { plain = NR }
+	race && NR == plain + 1 && (" " $1) ~ races {
+		print race, "BUG", title
+		exit
+	}
+	race && NR > race + 60 { race = 0 }
 	/^BUG: / { kind = "BUG" }
 	/^(watchdog: BUG: |INFO: task .* blocked for more than )/ { kind = "BUG" }
 	/^INFO: trying to register non-static key/ { kind = "BUG" }

@@ -405,7 +405,8 @@ TEST_F(gone, M2_nothing_is_left)
  */
 enum failing_call {
 	FAIL_MLOCK2, FAIL_MLOCK2_OF_MANY, FAIL_MUNLOCK, FAIL_MLOCKALL,
-	FAIL_MUNLOCKALL, FAIL_MMAP, FAIL_MREMAP, FAIL_BRK, FAIL_FAULT,
+	FAIL_MUNLOCKALL, FAIL_MMAP, FAIL_MREMAP, FAIL_MREMAP_MOVE, FAIL_BRK,
+	FAIL_FAULT,
 };
 
 FIXTURE(failing) {
@@ -425,6 +426,7 @@ FIXTURE_VARIANT_ADD(failing, mlockall) { .call = FAIL_MLOCKALL, };
 FIXTURE_VARIANT_ADD(failing, munlockall) { .call = FAIL_MUNLOCKALL, };
 FIXTURE_VARIANT_ADD(failing, mmap) { .call = FAIL_MMAP, };
 FIXTURE_VARIANT_ADD(failing, mremap) { .call = FAIL_MREMAP, };
+FIXTURE_VARIANT_ADD(failing, mremap_move) { .call = FAIL_MREMAP_MOVE, };
 FIXTURE_VARIANT_ADD(failing, brk) { .call = FAIL_BRK, };
 FIXTURE_VARIANT_ADD(failing, fault) { .call = FAIL_FAULT, };
 
@@ -527,6 +529,7 @@ static int failing_call(const FIXTURE_DATA(failing) *self,
 		break;
 	case FAIL_MUNLOCK:
 	case FAIL_MREMAP:
+	case FAIL_MREMAP_MOVE:
 	case FAIL_FAULT:
 		if (sys_mlock2(p + 4 * page, 20 * page, MLOCK_ONFAULT))
 			return -1;
@@ -540,7 +543,8 @@ static int failing_call(const FIXTURE_DATA(failing) *self,
 	default:
 		break;
 	}
-	if (call == FAIL_MREMAP && munmap(p + 24 * page, 8 * page))
+	if ((call == FAIL_MREMAP || call == FAIL_MREMAP_MOVE) &&
+	    munmap(p + 24 * page, 8 * page))
 		return -1;
 
 	if (!fail_nth(self->nth, nth))
@@ -569,6 +573,12 @@ static int failing_call(const FIXTURE_DATA(failing) *self,
 		break;
 	case FAIL_MREMAP:
 		got = (long)mremap(p + 20 * page, 4 * page, 8 * page, 0);
+		ret = got == -1 ? -1 : 0;
+		break;
+	case FAIL_MREMAP_MOVE:
+		got = (long)mremap(p + 20 * page, 4 * page, 8 * page,
+				   MREMAP_MAYMOVE | MREMAP_FIXED,
+				   p + 24 * page);
 		ret = got == -1 ? -1 : 0;
 		break;
 	case FAIL_BRK:
@@ -626,7 +636,11 @@ TEST_F(failing, I6_charge_is_exact)
 	}
 	EXPECT_FALSE(failed);
 	TH_LOG("%d allocations, %d of them an error", nth - 2, errors);
-	EXPECT_LT(2, nth) TH_LOG("it allocates nothing");
+	/* a tree of mappings that are linked takes no memory to merge two */
+	if (nth == 2 && (variant->call == FAIL_MLOCKALL ||
+			 variant->call == FAIL_MUNLOCKALL ||
+			 variant->call == FAIL_MREMAP))
+		SKIP(return, "this kernel allocates nothing for it");
 	/* neither minds that mappings stay apart */
 	if (variant->call != FAIL_MLOCKALL &&
 	    variant->call != FAIL_MUNLOCKALL) {
