@@ -27,11 +27,9 @@ began=$(date +%s)
 # Everything is some times slower, and needs more memory for itself.
 export MEM=${MEM:-2G} TIMEOUT=5400 LIMIT=300 APPEND="numa=fake=2"
 
-# What the base says by itself, without anything of ours, see
+# What both bases say by themselves, without anything of ours, see
 # Documentation/admin-guide/mm/lock-on-fault-findings.rst.
-case $base in
-6.1)	export KNOWN=' hugetlb_split[+]' ;;
-esac
+export KNOWN=' hugetlb_split[+]'
 
 # flavour NAME: what is built and booted from here on
 flavour() {
