@@ -27,8 +27,8 @@
 #   --races REGEX      of the data races that a kernel with KCSAN reports, only
 #                      those are something wrong in which a function that matches
 #                      has not marked its access
-#   --known REGEX      warnings of the kernel ("WARNING: ...") that match are
-#                      passed over
+#   --known REGEX      warnings of the kernel ("WARNING: ...") and data races
+#                      that match are passed over
 #   --each             not one program with arguments, but programs, one after
 #                      the other, without a shell: what each of them prints is
 #                      between a line "PROGRAM name" and a line "STATUS number"
@@ -713,7 +713,7 @@ first_complaint() {
 	}
 	# of a pseries, which begins with an empty one each time
 	/^WARNING: nvram corruption detected: 0-length partition/ { next }
-	/^WARNING: / && known != "" && $0 ~ known { next }
+	/^(WARNING: |BUG: KCSAN: )/ && known != "" && $0 ~ known { next }
 	/^WARNING: / {
 		kind = "WARNING"
 		sub(/^WARNING: /, "")
