@@ -576,9 +576,10 @@ static int failing_call(const FIXTURE_DATA(failing) *self,
 		ret = got == -1 ? -1 : 0;
 		break;
 	case FAIL_MREMAP_MOVE:
-		got = (long)mremap(p + 20 * page, 4 * page, 8 * page,
+		/* to where it does not merge with what it comes from */
+		got = (long)mremap(p + 20 * page, 4 * page, 6 * page,
 				   MREMAP_MAYMOVE | MREMAP_FIXED,
-				   p + 24 * page);
+				   p + 25 * page);
 		ret = got == -1 ? -1 : 0;
 		break;
 	case FAIL_BRK:
