@@ -97,6 +97,9 @@ kcsan_kernel() {
 	# Who has just missed a new lock unmaps the page, and its next use brings
 	# it back, as the comment in mlock_fixup() says, and said before.
 	KNOWN+='|: data-race in mlock_fixup / try_to_unmap_one'
+	# khugepaged takes a page's node, which stays, from its flags, which change.
+	# The series looks at PG_mlocked there, and that is marked.
+	KNOWN+='|: data-race in .*(hpage_collapse|khugepaged)_scan_file'
 	RACES=$(races)
 	export RACES APPEND="$APPEND $watch"
 	t "$base $arch: kcsan: a data race is reported; one elsewhere in Linux is none of ours" races_are_seen
