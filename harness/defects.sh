@@ -37,6 +37,7 @@ D14	6.1 5.10	M7_every_flag	VmFlags prints ??
 D15	6.1 5.10	D15_	mremap() that fails has unmapped the destination
 D16	6.1	D16_	used through a TLB's old entry, and not locked
 D17	6.1 -5.10	D17_	unlocked, and counted as locked for good
+D18	6.1 -5.10	D18_	used when another lets go of it, and not locked
 END
 rows() { awk -F'\t' -v not="-$base" '{ n = split($2, has, " "); for (i = 1; i <= n; i++) if (has[i] == not) next; print }' "$SCRATCH/rows"; }
 
