@@ -1083,12 +1083,6 @@ static bool look(struct seen *seen)
 	return true;
 }
 
-/*
- * Where kernels are known to differ from the promise.  Only those differences are
- * tolerated of which a probe shows that the running kernel has them, and the
- * output says how often.
- */
-
 static char *probe_memory(int pages)
 {
 	return mmap(NULL, pages * page_size(), PROT_READ | PROT_WRITE,
@@ -1096,42 +1090,26 @@ static char *probe_memory(int pages)
 }
 
 /*
- * Where a page is unlocked and locked again before the batches are through, the
- * unlock takes the flag away that the lock has found and left there, and the
- * lock then finds a page without it, to which it does nothing (mm/mlock.c says
- * so of two CPUs).  Reclaim looks for locked mappings, and puts it right.  Most
- * architectures push the batches out when they unmap, those without a gather of
- * pages (s390) do not, and newer kernels do not at all.
+ * Where kernels are known to differ from the promise.  None of it is tolerated
+ * unless --tolerate names it; then the output says how often it was met.
  *
- * Seen in the flags only: may_have_lost() is where that is let pass.
+ * "batch": where a page is unlocked and locked again before the batches are
+ * through, the unlock takes the flag away that the lock has found and left there,
+ * and the lock then finds a page without it, to which it does nothing.  One call
+ * is enough for that where unmapping does not push the batches out (s390); on
+ * others it takes two threads, see lock-on-fault-late.  Reclaim looks for locked
+ * mappings, and puts it right.  Seen in the flags only: may_have_lost() is where
+ * that is let pass.
  */
-static bool batch_probe(void)
-{
-	char *p = mmap(NULL, page_size(), PROT_READ | PROT_WRITE,
-		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	if (p == MAP_FAILED || sys_mlock(p, page_size()))
-		return false;
-	drain_here();
-	if (!page_has_kflag(p, KPF_MLOCKED) ||
-	    syscall(__NR_remap_file_pages, p, page_size(), 0L, 0L, 0L))
-		return false;
-	drain_here();
-	return !page_has_kflag(p, KPF_MLOCKED);
-}
-
 enum { BATCH };
 
 static struct difference {
 	const char *name, *reason;
-	/* in a process of its own */
-	bool (*probe)(void);
 	bool tolerated;
 } differences[] = {
 	[BATCH] = {
 		"batch",
 		"a page that one call unmaps and maps again is not mlocked until reclaim sees it",
-		batch_probe,
 	},
 };
 
@@ -1245,27 +1223,12 @@ static bool flags_match(struct seen *seen)
 	return see_pages(seen) && compare_flags(seen);
 }
 
-static void probe_differences(void)
-{
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(differences); i++) {
-		pid_t pid = fork();
-
-		if (!pid)
-			_exit(differences[i].probe());
-		differences[i].tolerated = pid > 0 && wait_for(pid) == 1;
-	}
-}
-
-/* What --tolerate says, in place of the probes; false for an unknown name */
+/* What --tolerate says; false for an unknown name */
 static bool choose_differences(char *list)
 {
 	char *word, *at;
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(differences); i++)
-		differences[i].tolerated = false;
 	for (word = strtok_r(list, ",", &at); word; word = strtok_r(NULL, ",", &at)) {
 		for (i = 0; i < ARRAY_SIZE(differences); i++)
 			if (!strcasecmp(word, differences[i].name))
@@ -1732,7 +1695,6 @@ static const char *prepare(void)
 	if (!find_place())
 		return "no room in the address space";
 	world.share_align = find_share_align();
-	probe_differences();
 	return NULL;
 }
 
@@ -1858,7 +1820,7 @@ static void usage(void)
 		"			another option); with --ops=N, N random ones go on\n"
 		"	--write=FILE	where to put a sequence that found something\n"
 		"	--shrink=0	do not leave out what need not be in it\n"
-		"	--tolerate=LIST	differences of the kernel; default: what a probe finds\n"
+		"	--tolerate=LIST	differences of the kernel (batch); default: none\n"
 		"	--verbose	print each call\n"
 		"	--print		print the first sequence of the seed and the profile\n");
 }
